@@ -1,0 +1,140 @@
+"""YAML with an address for every value, so that each mistake names file, line, column, field and remedy.
+
+Knows neither rules nor sites; reads no file: it is handed the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+Path = tuple[str | int, ...]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mistake:
+    """One thing that is wrong in a file that somebody wrote."""
+
+    file: str
+    line: int
+    column: int
+    field: str
+    message: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        """`file:line:column: field: message (remedy)`, as compilers write it."""
+        field = f"{self.field}: " if self.field else ""
+        remedy = f" ({self.remedy})" if self.remedy else ""
+        return f"{self.file}:{self.line}:{self.column}: {field}{self.message}{remedy}"
+
+
+class Mistakes(Exception):
+    """All the mistakes of one reading, sorted by place; a file with a mistake is not used at all."""
+
+    def __init__(self, mistakes: Iterable[Mistake]) -> None:
+        self.mistakes: tuple[Mistake, ...] = tuple(sorted(set(mistakes)))
+        super().__init__("\n".join(map(str, self.mistakes)))
+
+
+class Document:
+    """The plain data of a YAML text (`data`), and where each value of it stands."""
+
+    def __init__(self, text: str, file: str) -> None:
+        """Parse. Raises Mistakes when the text is not YAML or names a key twice."""
+        self.file = file
+        self._marks: dict[Path, yaml.Mark] = {}
+        self._found: list[Mistake] = []
+        try:
+            node = yaml.compose(text, Loader=yaml.SafeLoader)
+            self.data: Any = self._build(node, ()) if node is not None else {}
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            problem = getattr(error, "problem", None) or str(error)
+            line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+            raise Mistakes([Mistake(file, line, column, "", f"not valid YAML: {problem}")]) from None
+        if self._found:
+            raise Mistakes(self._found)
+
+    def at(self, path: Sequence[str | int]) -> tuple[int, int]:
+        """(line, column), both from 1, of the value at `path`, or of its nearest parent that was written down."""
+        walk = tuple(path)
+        while walk and walk not in self._marks:
+            walk = walk[:-1]
+        mark = self._marks.get(walk)
+        return (mark.line + 1, mark.column + 1) if mark else (1, 1)
+
+    def mistake(
+        self, path: Sequence[str | int], message: str, remedy: str = "", *, line: int = 0, column: int = 0
+    ) -> Mistake:
+        """A mistake at `path`; `line` and `column` (from 0) move it inside a text value."""
+        at_line, at_column = self.at(path)
+        return Mistake(self.file, at_line + line, at_column + column, dotted(path), message, remedy)
+
+    def validate(self, model: type[Model]) -> Model:
+        """The data as a pydantic model. Raises Mistakes with all that pydantic found, each at its place."""
+        try:
+            return model.model_validate(self.data)
+        except ValidationError as error:
+            found = []
+            for e in error.errors(include_url=False, include_input=False):
+                path = self._written(e["loc"])
+                message = e["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+                if e["type"] == "extra_forbidden":
+                    message = "unknown field"
+                found.append(self.mistake(path, message))
+            raise Mistakes(found) from None
+
+    def _written(self, loc: tuple[int | str, ...]) -> Path:
+        """Pydantic's location without the names of union branches that it puts in between."""
+        path: Path = ()
+        for step in loc:
+            if (*path, step) in self._marks:
+                path = (*path, step)
+        rest = loc[-1:] if loc and path[-1:] != loc[-1:] and isinstance(loc[-1], str) and loc[-1].isidentifier() else ()
+        return (*path, *rest)
+
+    def _build(self, node: yaml.Node, path: Path) -> Any:
+        self._marks[path] = node.start_mark
+        if isinstance(node, yaml.MappingNode):
+            out: dict[Any, Any] = {}
+            for key_node, value_node in node.value:
+                key = _scalar(key_node)
+                if key in out:
+                    mark = key_node.start_mark
+                    self._found.append(
+                        Mistake(
+                            self.file,
+                            mark.line + 1,
+                            mark.column + 1,
+                            dotted((*path, key)),
+                            "this key stands twice",
+                            "keep one of them",
+                        )
+                    )
+                out[key] = self._build(value_node, (*path, key))
+            return out
+        if isinstance(node, yaml.SequenceNode):
+            return [self._build(item, (*path, i)) for i, item in enumerate(node.value)]
+        return _scalar(node)
+
+
+def _scalar(node: yaml.Node) -> Any:
+    loader = yaml.SafeLoader("")
+    try:
+        return loader.construct_object(node, deep=True)
+    finally:
+        loader.dispose()
+
+
+def dotted(path: Sequence[str | int]) -> str:
+    """`rules[3].when`."""
+    out = ""
+    for step in path:
+        out += f"[{step}]" if isinstance(step, int) else f".{step}" if out else str(step)
+    return out

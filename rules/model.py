@@ -1,0 +1,427 @@
+"""The nouns of the watch: places, readings, the events that go into the engine and the effects that come out.
+
+Plain values only: nothing here knows YAML, MQTT, SQL or the time of day.
+
+Time is an integer of microseconds since 1970-01-01T00:00Z (`Micros`) everywhere inside; aware datetimes live at the edges.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+Micros: TypeAlias = int
+"""Microseconds since the epoch (a moment), or a number of microseconds (a duration)."""
+
+Value: TypeAlias = float | bool | str
+"""What a quantity measures: numbers are always floats."""
+
+SECOND: Micros = 1_000_000
+MINUTE: Micros = 60 * SECOND
+HOUR: Micros = 60 * MINUTE
+
+
+class Kind(StrEnum):
+    """What an alarm means (NFPA 72: alarm before supervisory before trouble). Highest first."""
+
+    FIRE = "FIRE"
+    PREALARM = "PREALARM"
+    SUPERVISORY = "SUPERVISORY"
+    FAULT = "FAULT"
+
+    @property
+    def rank(self) -> int:
+        """0 for the gravest."""
+        return _RANK[self]
+
+
+_RANK = {kind: rank for rank, kind in enumerate(Kind)}
+
+
+class Freshness(StrEnum):
+    """What a reading is worth as evidence. Only LIVE pages; the others are kept, shown, and may ask for a human check."""
+
+    LIVE = "live"
+    RETAINED = "retained"
+    LATE = "late"
+    DUPLICATE = "duplicate"
+    FUTURE = "future"
+
+
+class Disposition(StrEnum):
+    """What it turned out to be; forced when an incident is closed (GB/T 45839-2025 5.8.2)."""
+
+    FIRE = "fire"
+    NUISANCE = "nuisance"
+    TEST = "test"
+    WORKS = "works"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One sentence in both languages; Chinese comes first on every page."""
+
+    zh: str
+    en: str
+
+
+# --- places -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A detection zone: the smallest place a responder is sent to. `key` is `site/zone`."""
+
+    key: str
+    site: str
+    name: Text
+    kind: str
+    building: str = ""
+    adjacent: tuple[str, ...] = ()
+    attributes: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One thing that reports. `key` is `site/device`, `zone` a zone's key."""
+
+    key: str
+    site: str
+    kind: str
+    zone: str
+    name: Text
+    attributes: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePattern:
+    """Devices registered by name: `pattern` is searched in full over `site/device`; `zone` and `name` may use its groups."""
+
+    pattern: re.Pattern[str]
+    kind: str
+    zone: str
+    name: Text
+    attributes: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One channel a station listens on, and the kinds of incident that are pushed to it."""
+
+    channel: str
+    kinds: frozenset[Kind] = frozenset({Kind.FIRE, Kind.PREALARM, Kind.SUPERVISORY})
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """A micro fire station (微型消防站) and the zones it covers."""
+
+    key: str
+    name: Text
+    zones: frozenset[str]
+    recipients: tuple[Recipient, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SlaProfile:
+    """Deadlines counted from the raising of an incident: 1-5-20 minutes unless the site says otherwise."""
+
+    dispatch: Micros = 1 * MINUTE
+    on_scene: Micros = 5 * MINUTE
+    resolve: Micros = 20 * MINUTE
+
+
+class Neighbourhood:
+    """Everything the site file says, as the engine needs it: zones, stations and who is who among the devices.
+
+    `device()` is O(1) after the first message of a device; a device known by pattern is built on its first message, at most
+    `max_devices` of them.
+    """
+
+    def __init__(
+        self,
+        *,
+        zones: Mapping[str, Zone],
+        stations: tuple[Station, ...],
+        devices: Mapping[str, Device] | None = None,
+        patterns: tuple[DevicePattern, ...] = (),
+        sla: Mapping[Kind, SlaProfile] | None = None,
+        max_devices: int = 1_000_000,
+    ) -> None:
+        self.zones = dict(zones)
+        self.stations = stations
+        self.patterns = patterns
+        self.sla = (
+            dict(sla) if sla is not None else dict.fromkeys((Kind.FIRE, Kind.PREALARM, Kind.SUPERVISORY), SlaProfile())
+        )
+        self.max_devices = max_devices
+        self._devices = dict(devices or {})
+        self._stations_of: dict[str, tuple[Station, ...]] = {
+            key: tuple(s for s in stations if key in s.zones) for key in self.zones
+        }
+
+    @property
+    def devices(self) -> Mapping[str, Device]:
+        """The devices seen or listed so far, by key."""
+        return self._devices
+
+    def device(self, key: str) -> Device | None:
+        """Who this is, or None for a stranger (also when the bound on devices is reached)."""
+        known = self._devices.get(key)
+        if known is None and len(self._devices) < self.max_devices:
+            known = self._from_pattern(key)
+            if known is not None:
+                self._devices[key] = known
+        return known
+
+    def stations_of(self, zone: str) -> tuple[Station, ...]:
+        """The stations that cover a zone, in the order of the site file: the first is sent."""
+        return self._stations_of.get(zone, ())
+
+    def _from_pattern(self, key: str) -> Device | None:
+        for p in self.patterns:
+            if match := p.pattern.fullmatch(key):
+                groups = match.groupdict()
+                zone = p.zone.format_map(groups)
+                if zone in self.zones:
+                    name = Text(p.name.zh.format_map(groups), p.name.en.format_map(groups))
+                    return Device(key, key.partition("/")[0], p.kind, zone, name, p.attributes)
+        return None
+
+
+# --- events: what can happen ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One message of one registered device. Rules use `at` (arrival); `measured_at` is the device's own word."""
+
+    at: Micros
+    device: str
+    values: Mapping[str, Value]
+    freshness: Freshness = Freshness.LIVE
+    measured_at: Micros | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something of our own is wrong (broker gone, database refuses, a bound bit) or well again (NFPA 72: trouble)."""
+
+    at: Micros
+    source: str
+    active: bool
+    detail: str = ""
+
+
+class Verb(StrEnum):
+    """What a person may do to an incident."""
+
+    ACKNOWLEDGE = "acknowledge"
+    ON_SCENE = "on-scene"
+    RESOLVE = "resolve"
+    RESET = "reset"
+    CLOSE = "close"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A person does something to an incident. Closing needs a disposition."""
+
+    at: Micros
+    incident: str
+    verb: Verb
+    by: str
+    note: str = ""
+    disposition: Disposition | None = None
+
+
+class Outcome(StrEnum):
+    """How one attempt to deliver a push ended."""
+
+    ACCEPTED = "accepted"
+    RETRY = "retry"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a provider answered to one attempt of one push. `next_at` is set when it will be tried again."""
+
+    at: Micros
+    key: str
+    outcome: Outcome
+    attempt: int
+    reply: str = ""
+    next_at: Micros | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed."""
+
+    at: Micros
+
+
+# `BookChanged` lives in rulebook.py, beside the book it carries.
+
+
+# --- effects: what is to be done about it -----------------------------------------------------------------------------
+
+
+class AlarmState(StrEnum):
+    """One rule at one subject (ISA-18.2): PENDING runs `for`, CLEARING runs `clear_for`, LATCHED waits for a reset."""
+
+    IDLE = "idle"
+    PENDING = "pending"
+    ACTIVE = "active"
+    CLEARING = "clearing"
+    LATCHED = "latched"
+
+
+class IncidentState(StrEnum):
+    """How far the response has come."""
+
+    RAISED = "raised"
+    DISPATCHED = "dispatched"
+    ACKNOWLEDGED = "acknowledged"
+    ON_SCENE = "on_scene"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+
+
+class Condition(StrEnum):
+    """What the sensors say meanwhile."""
+
+    ACTIVE = "active"
+    RETURNED = "returned"
+    LATCHED = "latched"
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Alarms of one place that need one response. The record that the ledger keeps and the page shows."""
+
+    id: str
+    site: str
+    zone: str
+    group: str
+    kind: Kind
+    state: IncidentState
+    condition: Condition
+    title: Text
+    raised_at: Micros
+    station: str = ""
+    suspected: bool = False
+    """Evidence is not live (late, retained, or a clock is wrong): a human is asked to verify, nobody is dispatched."""
+    alarms: int = 0
+    """How many alarms have joined."""
+    rules: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    """The first devices and the newest one, at most 20."""
+    last_device: str = ""
+    dispatched_at: Micros | None = None
+    acknowledged_at: Micros | None = None
+    on_scene_at: Micros | None = None
+    resolved_at: Micros | None = None
+    closed_at: Micros | None = None
+    disposition: Disposition | None = None
+    overdue: tuple[str, ...] = ()
+    revision: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmChanged:
+    """An alarm moved in its table. `subject` is a device's or zone's key, or `system/<source>`."""
+
+    at: Micros
+    rule: str
+    subject: str
+    kind: Kind
+    state: AlarmState
+    incident: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentChanged:
+    """The incident as it stands now; written in place of the former record."""
+
+    at: Micros
+    incident: Incident
+
+
+class Step(StrEnum):
+    """What a timeline entry tells."""
+
+    RAISED = "raised"
+    JOINED = "joined"
+    ESCALATED = "escalated"
+    CONFIRMED = "confirmed"
+    RETURNED = "returned"
+    REALARM = "realarm"
+    DISPATCHED = "dispatched"
+    PUSH_QUEUED = "push_queued"
+    PUSH_ACCEPTED = "push_accepted"
+    PUSH_FAILED = "push_failed"
+    PUSH_DEAD = "push_dead"
+    ACKNOWLEDGED = "acknowledged"
+    ON_SCENE = "on_scene"
+    RESOLVED = "resolved"
+    RESET = "reset"
+    CLOSED = "closed"
+    NOTE = "note"
+    OVERDUE = "overdue"
+    UNCOVERED = "uncovered"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of an incident's timeline. `detail` holds plain JSON values."""
+
+    at: Micros
+    incident: str
+    step: Step
+    detail: Mapping[str, Value | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """Tell one recipient one thing. `key` is `incident/step/recipient`: the idempotency key, the same on every attempt."""
+
+    at: Micros
+    key: str
+    incident: str
+    step: str
+    channel: str
+    kind: Kind
+    expires_at: Micros
+    body: Mapping[str, object]
+    """The message as plain JSON values; see docs/wire-format.md."""
+
+
+@dataclass(frozen=True, slots=True)
+class PushSettled:
+    """Where a push stands after an attempt; `next_at` is set while it will be tried again."""
+
+    at: Micros
+    key: str
+    outcome: Outcome
+    attempts: int
+    reply: str
+    next_at: Micros | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A move that the incident's table does not allow, or that lacks something; nothing happened."""
+
+    at: Micros
+    incident: str
+    reason: str
+
+
+Effect: TypeAlias = AlarmChanged | IncidentChanged | Entry | Push | PushSettled | Refused

@@ -1,0 +1,1 @@
+"""A neighbourhood that can burn. Speaks only the wire; never imports `monitor`."""
