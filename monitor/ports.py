@@ -124,7 +124,7 @@ class Bucket(NamedTuple):
     low: float
     mean: float
     high: float
-    count: int
+    samples: int
 
 
 class History(Protocol):
@@ -283,7 +283,7 @@ class Unregistered(NamedTuple):
     """A device that nobody registered."""
 
     device: str
-    count: int
+    messages: int
     first_at: Micros
     last_at: Micros
     topic: str
