@@ -1,0 +1,146 @@
+# The commands of the house. `make` alone lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+# The first Python that is new enough; `make PYTHON=...` chooses another.
+MODERN := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	command -v $$p >/dev/null && $$p -c '$(MODERN)' && { echo $$p; break; }; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+LIBRARIES := $(VENV)/.libraries-installed
+PROJECT := $(VENV)/.project-installed
+SERVERS := deploy/apt-packages.txt
+# Debian keeps servers in /usr/sbin, which is not on everybody's PATH.
+export PATH := $(PATH):/usr/sbin
+
+CONFIG ?= site.yaml
+N ?= 20
+ARGS ?=
+UV ?= $(BIN)/uv
+
+.PHONY: help
+help: ## list the commands
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+
+.PHONY: setup
+setup: $(PROJECT) ## create .venv with hash-locked libraries and this project in it
+
+.PHONY: test
+test: setup servers ## run all tests; installs the Debian servers they need (ARGS= goes to pytest)
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: setup ## style, types, and the rules of the architecture
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict
+	@$(BIN)/python -m pytest tests/test_architecture.py tests/test_project.py
+
+.PHONY: run
+run: setup ## run the daemon (CONFIG=site.yaml)
+	@[[ -f "$(CONFIG)" ]] || { \
+		echo "There is no $(CONFIG). Start with: cp deploy/site.example.yaml site.yaml; or say make run CONFIG=..." >&2; exit 2; }
+	@exec $(BIN)/wanglou run --config "$(CONFIG)"
+
+.PHONY: crash
+crash: setup servers ## kill the daemon N times at random moments under load (N=20)
+	@WANGLOU_CRASHES=$(N) $(BIN)/python -m pytest tests/live/test_crash.py $(ARGS)
+
+.PHONY: bench
+bench: setup servers ## measure latency and throughput on this machine (ARGS= goes to the benchmark)
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+.PHONY: wheel
+wheel: setup ## build the wheel into dist/
+	@rm -rf build dist
+	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	@rm -rf build
+	@ls dist/*.whl
+
+.PHONY: clean
+clean: ## remove all that the other commands made
+	rm -rf $(VENV) .build build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- lock files ---------------------------------------------------------------------------------------------------------
+# Versions already locked stay as they are; `make lock UPGRADE=1` takes the newest. One lock serves Python 3.11 and later.
+# setuptools builds this project and uv writes these files, so both are locked with the rest of the development tools.
+
+LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
+LOCK_HEADER := 1i\# Written by `make lock` from pyproject.toml. Every file is pinned by its hash; no address is recorded.
+
+.PHONY: lock
+lock: ## write requirements.txt and requirements-dev.txt anew (UPGRADE=1 for newer versions)
+	@[[ -x "$$(command -v $(UV))" ]] || { echo "uv is missing: run make setup, or say make lock UV=/path/to/uv" >&2; exit 2; }
+	@$(UV) $(LOCK) pyproject.toml --output-file requirements.txt
+	@printf 'setuptools>=77\nuv>=0.13\n' | \
+		$(UV) $(LOCK) pyproject.toml - --extra dev --constraint requirements.txt --output-file requirements-dev.txt
+	@sed -i -e '$(LOCK_HEADER)' requirements.txt requirements-dev.txt
+
+# --- what the commands above stand on -----------------------------------------------------------------------------------
+
+$(BIN)/python:
+	@[[ -n "$(PYTHON)" ]] || { \
+		echo "Wanglou needs Python 3.11 or later; none was found. Debian 12 and Ubuntu 24.04 have it: apt-get install python3" >&2; \
+		exit 2; }
+	@$(PYTHON) -c '$(MODERN)' || { echo "$(PYTHON) is older than 3.11; choose another with make PYTHON=..." >&2; exit 2; }
+	@if ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
+		if [[ $$(id -u) == 0 ]] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y python3-venv; \
+		else \
+			echo "Python's venv module is missing. Run: sudo apt-get install python3-venv" >&2; exit 2; \
+		fi; \
+	fi
+	@$(PYTHON) -m venv $(VENV)
+
+$(LIBRARIES): requirements-dev.txt | $(BIN)/python
+	@echo "Installing the locked libraries into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(PROJECT): pyproject.toml $(LIBRARIES)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The packages are wanted for their programs only. While they are installed, a policy keeps Debian from starting them as
+# services on their usual ports; afterwards they are kept from starting at the next boot. A policy that is there already
+# belongs to somebody else and stays; packages that were there before are left as they were.
+define INSTALL_SERVERS
+set -eu
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $$policy ]; then
+    trap 'rm -f $$policy' EXIT
+    printf '#!/bin/sh\nexit 101\n' > $$policy
+    chmod 755 $$policy
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+apt-get install -qq -y --no-install-recommends "$$@"
+if [ -d /run/systemd/system ]; then systemctl disable "$$@"; fi
+endef
+export INSTALL_SERVERS
+
+.PHONY: servers
+servers:
+	@missing=(); \
+	while read -r package program; do \
+		command -v "$$program" >/dev/null || missing+=("$$package"); \
+	done < <(sed -e 's/#.*//' -e '/^[[:space:]]*$$/d' $(SERVERS)); \
+	[[ $${#missing[@]} == 0 ]] && exit 0; \
+	echo "Installing for the tests: $${missing[*]}"; \
+	if ! command -v apt-get >/dev/null; then \
+		echo "There is no apt-get here. Install these programs by hand (see $(SERVERS)): $${missing[*]}" >&2; exit 2; \
+	elif [[ $$(id -u) == 0 ]]; then \
+		sh -c "$$INSTALL_SERVERS" servers "$${missing[@]}"; \
+	elif command -v sudo >/dev/null && sudo -n true 2>/dev/null || [[ -t 0 && -x "$$(command -v sudo)" ]]; then \
+		sudo sh -c "$$INSTALL_SERVERS" servers "$${missing[@]}"; \
+	else \
+		echo "Neither root nor sudo. Ask for: apt-get install $${missing[*]}" >&2; exit 2; \
+	fi
