@@ -1,0 +1,1 @@
+"""What proves the watch; one folder per way of proving."""
