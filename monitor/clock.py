@@ -1,4 +1,4 @@
-"""The daemon's time: wall time that never runs backwards, so that no deadline is met twice and no reading precedes its cause.
+"""The daemon's time: wall time that never runs backwards, so that no deadline is met twice.
 
 Knows neither the tape nor the engine; whoever notices a jump is told by a callable.
 
@@ -6,12 +6,12 @@ How it follows the machine's clocks (`wall` is the time of day, `steady` the mon
 
 - Wall time at or after the last answer is followed at once, also over a forward step (a machine that boots without a
   battery clock, or wakes from suspension).
-- Wall time before the last answer (it was set back, or the tape ends in the future) is not followed: time goes on by the
-  steady clock from the last answer. Up to 10 minutes of lead are worked off by going 5 % slower, so deadlines come at most
-  5 % late and nothing stands still. A larger lead is kept until wall time has caught up by itself or the daemon restarts;
-  after a restart the `floor` keeps it still, for the tape must not run backwards either.
-- A change of more than 2 s between wall and steady clock from one reading to the next is a jump; it is kept in `steps` and
-  told to `jump`. Smaller ones are ordinary disciplining by NTP and are passed over.
+- Wall time before the last answer (it was set back, or the tape ends in the future) is not followed: time goes on by
+  the steady clock from the last answer. Up to 10 minutes of lead are worked off by going 5 % slower, so deadlines come
+  at most 5 % late and nothing stands still. A larger lead is kept until wall time has caught up by itself or the daemon
+  restarts; after a restart `floor` keeps it as far as the tape reaches, for the tape must not run backwards either.
+- A change of more than 2 s between wall and steady clock from one reading to the next is a jump; it is kept in `steps`
+  and told to `jump`. Smaller ones are ordinary disciplining by NTP and are passed over.
 """
 
 from __future__ import annotations

@@ -1,0 +1,274 @@
+"""What the daemon's own sections of the site file may say: broker, data, history, API, quality, deadlines, channels.
+
+Knows nothing of sites and zones, opens no file and no connection.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+
+from monitor.fields import (
+    Duration,
+    Id,
+    Located,
+    Port,
+    Secret,
+    SecretWebAddress,
+    Section,
+    Size,
+    Switch,
+    TopicFilter,
+    WebAddress,
+    Whole,
+    lasting,
+)
+from rules.model import HOUR, MINUTE, SECOND, Kind, SlaProfile
+
+
+class Tls(Section):
+    """How the broker proves who it is, and we who we are. `{}` trusts the system's authorities."""
+
+    ca: Located | None = None
+    certificate: Located | None = None
+    key: Located | None = None
+    insecure: Switch = False
+    """Believe any certificate: for a first try only, the doctor complains."""
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key come together; write both or neither")
+        return self
+
+
+def _version(value: Any) -> Any:
+    return "5" if value == 5 and not isinstance(value, bool) else value
+
+
+class Broker(Section):
+    """An MQTT broker and who we are to it."""
+
+    host: str = Field(default="127.0.0.1", min_length=1, max_length=253)
+    tls: Tls | None = None
+    port: Port = Field(default_factory=lambda data: 8883 if data.get("tls") is not None else 1883)
+    protocol: Annotated[Literal["3.1.1", "5"], BeforeValidator(_version)] = "3.1.1"
+    client_id: str | None = Field(default=None, min_length=1, max_length=128)
+    username: str | None = None
+    password: Secret | None = None
+    keepalive: Annotated[Duration, lasting("5s", "18h")] = 60 * SECOND
+
+    @model_validator(mode="after")
+    def _no_password_alone(self) -> Self:
+        if self.password is not None and self.username is None:
+            raise ValueError("a password without a username; MQTT 3.1.1 forbids it, write the username too")
+        return self
+
+
+class Mqtt(Broker):
+    """Where readings come from, and the bounds on how many may wait."""
+
+    client_id: str = Field(default="wanglou", min_length=1, max_length=128)
+    """Must stay the same: the broker keeps the queue under this name."""
+    topics: Annotated[tuple[TopicFilter, ...], Field(min_length=1)] = ("wl/+/+/up", "wl/+/+/status")
+    session_expiry: Annotated[Duration, lasting("1m", "365d")] = 7 * 24 * HOUR
+    """MQTT 5 only: how long the broker queues for us while we are away."""
+    inbox_limit: Whole = Field(default=5000, ge=10, le=1_000_000)
+    batch_limit: Whole = Field(default=1000, ge=1, le=100_000)
+    max_payload_bytes: Whole = Field(default=65_536, ge=64, le=16_777_216)
+
+    @model_validator(mode="after")
+    def _batch_fits(self) -> Self:
+        if self.batch_limit > self.inbox_limit:
+            raise ValueError("batch_limit is larger than inbox_limit; a batch is taken from the inbox")
+        return self
+
+
+class Retention(Section):
+    """How much of the tape is kept: whichever bound bites first."""
+
+    tape_days: Whole = Field(default=400, ge=1, le=36_500)
+    """GB/T 45839-2025 5.9.5: a year on site, 30 days where everything is passed on."""
+    tape_max_bytes: Size = Field(default=20_000_000_000, ge=10_000_000)
+
+
+class Data(Section):
+    """Where the ledger and the embedded history live."""
+
+    folder: Located = Field(default=Path("data"), validate_default=True)
+    retention: Retention = Retention()
+
+
+class EmbeddedHistory(Section):
+    """Long memory in a file of the data folder."""
+
+    kind: Literal["embedded"]
+    name: Id = "embedded"
+    raw_days: Whole = Field(default=7, ge=1, le=36_500)
+    minute_days: Whole = Field(default=90, ge=1, le=36_500)
+    hour_days: Whole = Field(default=1826, ge=1, le=36_500)
+
+
+class InfluxHistory(Section):
+    """Long memory in InfluxDB or a server that speaks its write protocol."""
+
+    kind: Literal["influxdb"]
+    name: Id = "influxdb"
+    url: WebAddress
+    api: Literal["v1", "v2"] = "v2"
+    dialect: Literal["influxql", "prometheus"] = "influxql"
+    database: str | None = Field(default=None, min_length=1)
+    bucket: str | None = Field(default=None, min_length=1)
+    org: str | None = Field(default=None, min_length=1)
+    token: Secret | None = None
+    username: str | None = None
+    password: Secret | None = None
+    timeout: Annotated[Duration, lasting("100ms", "5m")] = 10 * SECOND
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.database is None) == (self.bucket is None):
+            raise ValueError("write either database (InfluxDB 1.x, 3.x) or bucket (2.x), not both and not neither")
+        if self.token is not None and self.password is not None:
+            raise ValueError("write either a token or username and password")
+        return self
+
+    @property
+    def database_or_bucket(self) -> str:
+        """The one that was written."""
+        return self.database or self.bucket or ""
+
+
+HistorySettings: TypeAlias = Annotated[EmbeddedHistory | InfluxHistory, Field(discriminator="kind")]
+
+
+class Api(Section):
+    """The web interface. Bound to loopback unless told otherwise; every request needs the token."""
+
+    host: str = Field(default="127.0.0.1", min_length=1, max_length=253)
+    port: Port = 8119
+    token: Annotated[SecretStr, Field(min_length=16)]
+
+
+class Quality(Section):
+    """When a reading is too old, or from the future, to page anybody."""
+
+    late_after: Annotated[Duration, lasting("1s", "24h")] = 2 * MINUTE
+    future_tolerance: Annotated[Duration, lasting("0s", "1h")] = 30 * SECOND
+
+
+PRESETS: dict[str, SlaProfile] = {
+    "1-5-20": SlaProfile(1 * MINUTE, 5 * MINUTE, 20 * MINUTE),
+    "1-3-5": SlaProfile(1 * MINUTE, 3 * MINUTE, 5 * MINUTE),
+}
+"""1-5-20: sent in 1 minute, there in 5, over in 20. 1-3-5 is the micro fire station's rule (公消〔2015〕301号 and the usual
+practice of joint action): set out in 1 minute, there in 3, everyone joined in by 5."""
+
+
+class Deadlines(Section):
+    """Counted from the raising of an incident."""
+
+    dispatch: Annotated[Duration, lasting("1s", "7d")] = 1 * MINUTE
+    on_scene: Annotated[Duration, lasting("1s", "7d")] = 5 * MINUTE
+    resolve: Annotated[Duration, lasting("1s", "7d")] = 20 * MINUTE
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.dispatch <= self.on_scene <= self.resolve:
+            raise ValueError("the deadlines must follow each other: dispatch, then on_scene, then resolve")
+        return self
+
+
+def _preset(value: Any) -> Any:
+    if isinstance(value, str):
+        if value not in PRESETS:
+            raise ValueError(f"not a preset; there are {', '.join(PRESETS)}, or write dispatch, on_scene and resolve")
+        profile = PRESETS[value]
+        return Deadlines.model_construct(dispatch=profile.dispatch, on_scene=profile.on_scene, resolve=profile.resolve)
+    return value
+
+
+def _for_all_kinds(value: Any) -> Any:
+    return dict.fromkeys((Kind.FIRE, Kind.PREALARM, Kind.SUPERVISORY), value) if isinstance(value, str) else value
+
+
+Sla: TypeAlias = Annotated[dict[Kind, Annotated[Deadlines, BeforeValidator(_preset)]], BeforeValidator(_for_all_kinds)]
+"""A preset for everything that needs a response, or a preset or deadlines for each kind."""
+
+
+# --- channels ---------------------------------------------------------------------------------------------------------
+
+
+def _signing_secret(secret: SecretStr) -> SecretStr:
+    try:
+        key = base64.b64decode(secret.get_secret_value().removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if not 16 <= len(key) <= 64:
+        raise ValueError("not a signing secret; it is whsec_ and the base64 of 24 to 64 random bytes")
+    return secret
+
+
+class Pushing(Section):
+    """What all channels have in common."""
+
+    timeout: Annotated[Duration, lasting("100ms", "1m")] = 10 * SECOND
+    """For one attempt."""
+    rate_per_minute: Whole | None = Field(default=None, ge=1, le=100_000)
+    """Pushes above this wait, the gravest first."""
+
+
+class WebhookChannel(Pushing):
+    """A signed POST to any address (Standard Webhooks)."""
+
+    kind: Literal["webhook"]
+    url: SecretWebAddress
+    secrets: Annotated[tuple[Annotated[SecretStr, AfterValidator(_signing_secret)], ...], Field(min_length=1)]
+    """The first signs together with the others: write the new one beside the old one to change it."""
+
+
+class DingTalkChannel(Pushing):
+    """A DingTalk group robot: 20 messages a minute is its limit."""
+
+    kind: Literal["dingtalk"]
+    token: Secret
+    secret: Secret | None = None
+    mobiles: tuple[str, ...] = ()
+    base_url: WebAddress | None = None
+    rate_per_minute: Whole | None = Field(default=20, ge=1, le=100_000)
+
+
+class WeComChannel(Pushing):
+    """A WeCom group robot: 20 messages a minute is its limit."""
+
+    kind: Literal["wecom"]
+    key: Secret
+    mobiles: tuple[str, ...] = ()
+    base_url: WebAddress | None = None
+    rate_per_minute: Whole | None = Field(default=20, ge=1, le=100_000)
+
+
+class FeishuChannel(Pushing):
+    """A Feishu group robot: 100 messages a minute is its limit. Lark is the same under another base_url."""
+
+    kind: Literal["feishu"]
+    token: Secret
+    secret: Secret | None = None
+    base_url: WebAddress | None = None
+    rate_per_minute: Whole | None = Field(default=100, ge=1, le=100_000)
+
+
+class MqttChannel(Pushing):
+    """What the daemon says of incidents, on topics; on the broker of the `mqtt` section unless told otherwise."""
+
+    kind: Literal["mqtt"]
+    broker: Broker | None = None
+
+
+ChannelSettings: TypeAlias = Annotated[
+    WebhookChannel | DingTalkChannel | WeComChannel | FeishuChannel | MqttChannel, Field(discriminator="kind")
+]
