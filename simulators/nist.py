@@ -3,8 +3,8 @@
 Knows the wire as a device sees it, and nothing of the daemon: no decoder, no rule, no zone but the one it proposes.
 
 At each measured location there is one smoke detector (`smoke-a`: optical density at the ceiling) and one heat detector
-(`heat-a`: air temperature at the ceiling). Where the experiment had no smoke meter there is no smoke detector. The noise
-and the offsets of the meters are left as they were measured.
+(`heat-a`: air temperature at the ceiling). Where the experiment had no smoke meter there is no smoke detector. The
+noise and the offsets of the meters are left as they were measured.
 
 The measurements are those of the National Institute of Standards and Technology (USA), published in the database
 `firemodels/exp` under `NIST_Smoke_Alarms`; keep its notice beside the files.
