@@ -30,6 +30,7 @@ help: ## list the commands
 
 .PHONY: setup
 setup: $(PROJECT) ## create .venv with hash-locked libraries and this project in it
+	@:
 
 .PHONY: test
 test: setup servers ## run all tests; installs the Debian servers they need (ARGS= goes to pytest)
