@@ -37,7 +37,7 @@ def free_port() -> int:
 
 
 def binary(name: str, package: str) -> str:
-    """Where a program is, also in the sbin folders. Raises RuntimeError naming the Debian package when there is none."""
+    """Where a program is, sbin folders included. Raises RuntimeError naming the Debian package when there is none."""
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), *MORE_FOLDERS])
     found = shutil.which(name, path=path)
     if found is None:
