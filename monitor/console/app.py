@@ -1,0 +1,101 @@
+"""The console's application and the server that runs it.
+
+Knows neither engine nor adapters: everything it needs is handed to `make_app`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+from aiohttp import web
+from pydantic import SecretStr
+
+from monitor.board import Board, Post
+from monitor.console.context import BODY_LIMIT, CONTEXT, Context
+from monitor.console.guard import guard, protect
+from monitor.console.metrics import Statistics, registry
+from monitor.console.openapi import DOCUMENT, PATH, document
+from monitor.console.probes import REGISTRY
+from monitor.console.problems import problems
+from monitor.console.routes import ROUTES, Route
+from monitor.console.stream import end_streams
+from monitor.ports import History
+from rules.model import Micros
+
+
+def make_app(
+    board: Board,
+    *,
+    token: SecretStr,
+    post: Post,
+    history: History | None,
+    statistics: Callable[[], Statistics],
+    now: Callable[[], Micros],
+    hosts: Collection[str] = (),
+    heartbeat: float = 15.0,
+    write_timeout: float = 30.0,
+    move_timeout: float = 10.0,
+    max_streams: int = 100,
+) -> web.Application:
+    """The application, ready to be served. Times in seconds.
+
+    `hosts` are the names (without port) under which the console may be called; empty means any. Raises ValueError for
+    an empty token.
+    """
+    app = web.Application(middlewares=[problems, guard(token, hosts)], client_max_size=BODY_LIMIT)
+    app[CONTEXT] = Context(
+        board,
+        post,
+        history,
+        statistics,
+        now,
+        heartbeat=heartbeat,
+        write_timeout=write_timeout,
+        move_timeout=move_timeout,
+        max_streams=max_streams,
+    )
+    app[REGISTRY] = registry(statistics, board)
+    routes = (*ROUTES, Route("GET", PATH, _openapi, "probes", "This document"))
+    app[DOCUMENT] = json.dumps(document(routes, _version()), ensure_ascii=False).encode()
+    for route in routes:
+        # A HEAD of the stream would hold a reader that never reads.
+        streaming = "text/event-stream" in route.media
+        if route.method == "GET":
+            app.router.add_get(route.path, route.handler, allow_head=not streaming)
+        else:
+            app.router.add_route(route.method, route.path, route.handler)
+    app.on_response_prepare.append(protect)
+    app.on_shutdown.append(end_streams)
+    return app
+
+
+@asynccontextmanager
+async def serve(app: web.Application, host: str, port: int, *, shutdown_timeout: float = 5.0) -> AsyncIterator[int]:
+    """Serve until the block ends; gives the port that was bound (asked for as 0: any free one).
+
+    Leaving ends the live streams at once and gives other requests `shutdown_timeout` seconds. Raises OSError when the
+    address cannot be bound.
+    """
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=shutdown_timeout)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+async def _openapi(request: web.Request) -> web.StreamResponse:
+    return web.Response(body=request.app[DOCUMENT], content_type="application/json")
+
+
+def _version() -> str:
+    try:
+        return version("wanglou")
+    except PackageNotFoundError:
+        # Run from a checkout that was never installed.
+        return "0"

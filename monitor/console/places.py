@@ -1,0 +1,164 @@
+"""Reading what the site file and the rule book say: devices, zones, stations, rules, and how well each zone is watched.
+
+Knows neither ledger nor history: all of it is in memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field
+
+from monitor.board import Board
+from monitor.console.answers import (
+    Coverage,
+    DeviceAnswer,
+    DevicePage,
+    RuleAnswer,
+    RuleList,
+    StationAnswer,
+    StationList,
+    ZoneAnswer,
+    ZoneCoverage,
+    ZoneList,
+)
+from monitor.console.context import clean, context, question, reply
+from monitor.console.problems import Problem
+from rules.model import Micros
+
+_STRIDE = 2_000
+"""Devices looked at before the event loop gets its turn: about a millisecond."""
+
+
+class DevicesQuestion(BaseModel):
+    """Which devices."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    zone: str | None = Field(default=None, description="Key of a zone, site/zone.")
+    kind: str | None = Field(default=None, description="Kind of device, smoke_detector for example.")
+    after: str = Field(default="", description="The `next` of the page before.")
+    limit: int = Field(default=100, ge=1, le=1000)
+
+
+class CoverageQuestion(BaseModel):
+    """Which zones."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    uncovered: bool = Field(default=False, description="Only zones without a live detector.")
+
+
+class NoQuestion(BaseModel):
+    """Nothing may be asked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+async def list_devices(request: web.Request) -> web.StreamResponse:
+    """By key; devices known by pattern appear with their first message."""
+    board = context(request).board
+    asked = question(DevicesQuestion, request.query)
+    known = board.neighbourhood.devices
+    states, zones = board.devices(), board.neighbourhood.zones
+    items: list[DeviceAnswer] = []
+    following: str | None = None
+    for number, key in enumerate(board.device_keys(asked.after), 1):
+        if number % _STRIDE == 0:
+            await asyncio.sleep(0)
+        device = known[key]
+        if (asked.zone and device.zone != asked.zone) or (asked.kind and device.kind != asked.kind):
+            continue
+        if len(items) == asked.limit:
+            following = items[-1].key
+            break
+        items.append(DeviceAnswer.of(device, states.get(key), zones))
+    return reply(DevicePage(items=items, next=following))
+
+
+async def one_device(request: web.Request) -> web.StreamResponse:
+    """One device; a device's own name may hold slashes."""
+    board = context(request).board
+    question(NoQuestion, request.query)
+    key = f"{request.match_info['site']}/{request.match_info['device']}"
+    device = board.device(key)
+    if device is None:
+        raise Problem(404, f"There is no device {clean(key)}.", kind="unknown-device")
+    return reply(DeviceAnswer.of(device, board.devices().get(key), board.neighbourhood.zones))
+
+
+async def list_zones(request: web.Request) -> web.StreamResponse:
+    """By key."""
+    places = context(request).board.neighbourhood
+    question(NoQuestion, request.query)
+    return reply(ZoneList(items=[ZoneAnswer.of(z, places.stations_of(key)) for key, z in sorted(places.zones.items())]))
+
+
+async def list_stations(request: web.Request) -> web.StreamResponse:
+    """In the order of the site file."""
+    question(NoQuestion, request.query)
+    stations = context(request).board.neighbourhood.stations
+    return reply(StationList(items=[StationAnswer.of(station) for station in stations]))
+
+
+async def list_rules(request: web.Request) -> web.StreamResponse:
+    """In the order of the book."""
+    question(NoQuestion, request.query)
+    return reply(RuleList(items=[RuleAnswer.of(rule) for rule in context(request).board.rules()]))
+
+
+async def coverage(request: web.Request) -> web.StreamResponse:
+    """Zone by zone, by key."""
+    board = context(request).board
+    asked = question(CoverageQuestion, request.query)
+    tallies = await _tally(board)
+    zones = board.neighbourhood.zones
+    items = [tallies[key].answer(key, zones[key].name) for key in sorted(zones)]
+    covered = sum(item.covered for item in items)
+    shown = [item for item in items if not (asked.uncovered and item.covered)]
+    return reply(Coverage(zones=len(items), covered=covered, items=shown))
+
+
+@dataclass(slots=True)
+class _Tally:
+    detectors: int = 0
+    heard: int = 0
+    offline: int = 0
+    live: int = 0
+    last_at: Micros | None = None
+
+    def answer(self, zone: str, name: object) -> ZoneCoverage:
+        return ZoneCoverage.model_validate(
+            {
+                "zone": zone,
+                "name": name,
+                "detectors": self.detectors,
+                "heard": self.heard,
+                "offline": self.offline,
+                "live": self.live,
+                "covered": self.live > 0,
+                "last_at": self.last_at,
+            }
+        )
+
+
+async def _tally(board: Board) -> dict[str, _Tally]:
+    known, states = board.neighbourhood.devices, board.devices()
+    tallies = {zone: _Tally() for zone in board.neighbourhood.zones}
+    for number, key in enumerate(board.device_keys(), 1):
+        if number % _STRIDE == 0:
+            await asyncio.sleep(0)
+        device = known[key]
+        if device.kind not in board.detectors or device.zone not in tallies:
+            continue
+        tally, state = tallies[device.zone], states.get(key)
+        tally.detectors += 1
+        if state is None:
+            continue
+        tally.heard += 1
+        tally.offline += state.online is False
+        tally.live += state.online is not False
+        tally.last_at = max(state.last_at, tally.last_at or state.last_at)
+    return tallies

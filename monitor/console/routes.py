@@ -1,0 +1,170 @@
+"""The table of all routes: what the app serves and what the OpenAPI document says are both made from it.
+
+Knows no logic; each handler stands in the file of its subject.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp.typedefs import Handler
+from pydantic import BaseModel
+
+from monitor.console import account, answers, incidents, moves, places, probes, readings, stream
+from rules.model import Verb
+
+API = "/api/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method of one path. `media` are the content types of its answer, `statuses` the problems that it may end in,
+    beside those that every route of the API may.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    tag: str
+    summary: str
+    answer: tuple[type[BaseModel], ...] = ()
+    query: type[BaseModel] | None = None
+    body: type[BaseModel] | None = None
+    statuses: tuple[int, ...] = ()
+    media: tuple[str, ...] = ("application/json",)
+    headers: tuple[str, ...] = ()
+    """Request headers that mean something here."""
+    open: bool = False
+    """May be asked without the token."""
+
+    @property
+    def template(self) -> str:
+        """The path as OpenAPI writes it: without the patterns of its parameters."""
+        return self.path.replace(":.+}", "}")
+
+
+def _move(path: str, verb: Verb, summary: str, shape: type[moves.MoveBody] = moves.MoveBody) -> Route:
+    return Route(
+        "POST",
+        f"{API}/incidents/{{incident}}/{path}",
+        moves.move(verb, shape),
+        "incidents",
+        summary,
+        (answers.IncidentAnswer,),
+        body=shape,
+        statuses=(403, 404, 409, 413, 415, 422, 504),
+    )
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "GET",
+        f"{API}/incidents",
+        incidents.list_incidents,
+        "incidents",
+        "Incidents, newest first",
+        (answers.IncidentPage,),
+        query=incidents.IncidentsQuestion,
+    ),
+    Route(
+        "GET",
+        f"{API}/incidents/{{incident}}",
+        incidents.one_incident,
+        "incidents",
+        "One incident with its timeline and pushes",
+        (answers.IncidentDetail,),
+        statuses=(404,),
+    ),
+    _move("acknowledge", Verb.ACKNOWLEDGE, "Somebody takes it on"),
+    _move("on-scene", Verb.ON_SCENE, "Somebody has arrived"),
+    _move("resolve", Verb.RESOLVE, "The danger is over"),
+    _move("reset", Verb.RESET, "Reset what has latched"),
+    _move("close", Verb.CLOSE, "Close, saying what it turned out to be", moves.CloseBody),
+    _move("notes", Verb.NOTE, "Write a note into the timeline", moves.NoteBody),
+    Route(
+        "GET",
+        f"{API}/stream",
+        stream.stream,
+        "incidents",
+        "Timeline entries as they happen, with resume (server-sent events)",
+        query=stream.StreamQuestion,
+        media=("text/event-stream",),
+        headers=("Last-Event-ID",),
+    ),
+    Route(
+        "GET",
+        f"{API}/devices",
+        places.list_devices,
+        "places",
+        "Devices by key",
+        (answers.DevicePage,),
+        query=places.DevicesQuestion,
+    ),
+    Route(
+        "GET",
+        f"{API}/devices/{{site}}/{{device:.+}}",
+        places.one_device,
+        "places",
+        "One device and what it said last",
+        (answers.DeviceAnswer,),
+        statuses=(404,),
+    ),
+    Route("GET", f"{API}/zones", places.list_zones, "places", "Detection zones", (answers.ZoneList,)),
+    Route("GET", f"{API}/stations", places.list_stations, "places", "Micro fire stations", (answers.StationList,)),
+    Route("GET", f"{API}/rules", places.list_rules, "places", "The rule book in force", (answers.RuleList,)),
+    Route(
+        "GET",
+        f"{API}/coverage",
+        places.coverage,
+        "places",
+        "Zones with and without a live detector",
+        (answers.Coverage,),
+        query=places.CoverageQuestion,
+    ),
+    Route(
+        "GET",
+        f"{API}/readings",
+        readings.readings,
+        "readings",
+        "One quantity of one device, raw or downsampled, as JSON or CSV",
+        (answers.Readings, answers.BucketedReadings),
+        query=readings.ReadingsQuestion,
+        statuses=(404, 501, 502),
+        media=("application/json", "text/csv"),
+        headers=("Accept",),
+    ),
+    Route(
+        "GET",
+        f"{API}/quarantine",
+        account.quarantine,
+        "account",
+        "Messages set aside, newest first",
+        (answers.QuarantineList,),
+        query=account.NewestQuestion,
+    ),
+    Route(
+        "GET",
+        f"{API}/unregistered",
+        account.unregistered,
+        "account",
+        "Devices that speak and are in no site file",
+        (answers.UnregisteredList,),
+        query=account.NewestQuestion,
+    ),
+    Route("GET", f"{API}/account", account.account, "account", "What became of every message", (answers.Account,)),
+    Route(
+        "GET", f"{API}/troubles", account.troubles, "account", "What is wrong with the daemon", (answers.TroubleList,)
+    ),
+    Route("GET", "/healthz", probes.healthz, "probes", "The process answers", (answers.Status,), open=True),
+    Route(
+        "GET",
+        "/readyz",
+        probes.readyz,
+        "probes",
+        "The daemon can do its duty",
+        (answers.Status,),
+        statuses=(503,),
+        open=True,
+    ),
+    Route("GET", "/metrics", probes.metrics, "probes", "Prometheus' text format", media=("text/plain",)),
+)
