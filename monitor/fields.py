@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, Strict
+from pydantic.fields import FieldInfo
 
 from rules.model import HOUR, MINUTE, SECOND, Micros, Text
 
@@ -36,6 +37,20 @@ def read_duration(value: Any) -> Micros:
     if match is None:
         raise ValueError("not a duration; write for example 30s, 5m, 1h30m, 7d or 250ms")
     return sum(int(count) * unit for count, unit in zip(match.groups(), _PARTS, strict=True) if count)
+
+
+def write_duration(micros: Micros) -> str:
+    """Microseconds → `1h30m`, as read_duration reads it (to the millisecond)."""
+    out = ""
+    for part, letters in zip(_PARTS, ("d", "h", "m", "s", "ms"), strict=True):
+        count, micros = divmod(micros, part)
+        out += f"{count}{letters}" if count else ""
+    return out or "0s"
+
+
+def is_duration(info: FieldInfo) -> bool:
+    """Is this field of a model written as a duration?"""
+    return any(isinstance(m, BeforeValidator) and m.func is read_duration for m in info.metadata)
 
 
 def lasting(shortest: str, longest: str) -> AfterValidator:

@@ -102,20 +102,43 @@ class Template:
                 out.append(scope[part.name].replace("{", "{{").replace("}", "}}"))
         return "".join(out)
 
-    def regex(self, *, capture: bool = True) -> str:
-        """A regular expression for the names meant: variables capture within one level, `*` stands for anything in it."""
+    def regex(self, plain: frozenset[str] = frozenset()) -> str:
+        """A regular expression for the names meant, `*` standing for anything within a level.
+
+        A variable takes at least one character and ends where the text behind it first follows, so a hostile name costs
+        no more than its length. Variables in `plain` match without being captured. Raises ValueError where two open
+        places stand side by side.
+        """
+        places = list(_places(self.parts))
         out = []
-        for part in self.parts:
-            if isinstance(part, str):
-                out.append("[^/]*".join(map(re.escape, part.split("*"))))
+        for i, place in enumerate(places):
+            if isinstance(place, str) and place != "*":
+                out.append(re.escape(place))
                 continue
-            body = "[^/{}]+?" if isinstance(part, Variable) else _digits(part)
-            out.append(f"(?P<{part.name}>{body})" if capture else f"(?:{body})")
+            body = _open_place(place, places[i + 1 :])
+            if isinstance(place, str) or place.name in plain:
+                out.append(body)
+            else:
+                out.append(f"(?P<{place.name}>{body})")
         return "".join(out)
 
 
-def _digits(r: Range) -> str:
-    return rf"\d{{{r.width}}}" if r.width > 1 else r"\d{1,9}"
+def _open_place(place: str | Variable | Range, behind: list[str | Variable | Range]) -> str:
+    if isinstance(place, Range):
+        return rf"\d{{{place.width}}}" if place.width > 1 else r"\d{1,9}"
+    if behind and (not isinstance(behind[0], str) or behind[0] == "*"):
+        raise ValueError("two open places side by side cannot be told apart; put a letter or dash between them")
+    # The last open place needs no fence: what follows it is the end.
+    fence = f"(?!{re.escape(str(behind[0]))})" if len(behind) > 1 else ""
+    return f"(?:{fence}[^/])*" if isinstance(place, str) else f"(?:{fence}[^/{{}}])+"
+
+
+def _places(parts: tuple[str | Variable | Range, ...]) -> Iterator[str | Variable | Range]:
+    for part in parts:
+        if isinstance(part, str):
+            yield from (piece for piece in re.split(r"(\*)", part) if piece)
+        else:
+            yield part
 
 
 def _parts(text: str) -> Iterator[str | Variable | Range]:
@@ -143,6 +166,8 @@ def _inside(text: str) -> Variable | Range:
         if first > last:
             raise ValueError(f"the range {{{text}}} runs backwards; write the smaller number first")
         padded = match[2].startswith("0") and len(match[2]) > 1
+        if padded and len(match[2]) != len(match[3]):
+            raise ValueError(f"the ends of the range {{{text}}} differ in width; write for example {{01..30}}")
         return Range(match[1] or "n", first, last, len(match[2]) if padded else 1)
     if _VARIABLE.fullmatch(text):
         return Variable(text)

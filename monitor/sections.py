@@ -1,16 +1,14 @@
-"""What the daemon's own sections of the site file may say: broker, data, history, API, quality, deadlines, channels.
+"""What the daemon's own sections of the site file may say: broker, data, history, API, quality, deadlines.
 
-Knows nothing of sites and zones, opens no file and no connection.
+Knows nothing of sites, zones and channels, opens no file and no connection.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from monitor.fields import (
     Duration,
@@ -18,7 +16,6 @@ from monitor.fields import (
     Located,
     Port,
     Secret,
-    SecretWebAddress,
     Section,
     Size,
     Switch,
@@ -165,8 +162,8 @@ PRESETS: dict[str, SlaProfile] = {
     "1-5-20": SlaProfile(1 * MINUTE, 5 * MINUTE, 20 * MINUTE),
     "1-3-5": SlaProfile(1 * MINUTE, 3 * MINUTE, 5 * MINUTE),
 }
-"""1-5-20: sent in 1 minute, there in 5, over in 20. 1-3-5 is the micro fire station's rule (公消〔2015〕301号 and the usual
-practice of joint action): set out in 1 minute, there in 3, everyone joined in by 5."""
+"""1-5-20: sent in 1 minute, there in 5, over in 20. 1-3-5 is the micro fire station's own rule (公消〔2015〕301号 and
+the practice of joint action): set out in 1 minute, there in 3, all joined in by 5."""
 
 
 class Deadlines(Section):
@@ -198,77 +195,3 @@ def _for_all_kinds(value: Any) -> Any:
 
 Sla: TypeAlias = Annotated[dict[Kind, Annotated[Deadlines, BeforeValidator(_preset)]], BeforeValidator(_for_all_kinds)]
 """A preset for everything that needs a response, or a preset or deadlines for each kind."""
-
-
-# --- channels ---------------------------------------------------------------------------------------------------------
-
-
-def _signing_secret(secret: SecretStr) -> SecretStr:
-    try:
-        key = base64.b64decode(secret.get_secret_value().removeprefix("whsec_"), validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if not 16 <= len(key) <= 64:
-        raise ValueError("not a signing secret; it is whsec_ and the base64 of 24 to 64 random bytes")
-    return secret
-
-
-class Pushing(Section):
-    """What all channels have in common."""
-
-    timeout: Annotated[Duration, lasting("100ms", "1m")] = 10 * SECOND
-    """For one attempt."""
-    rate_per_minute: Whole | None = Field(default=None, ge=1, le=100_000)
-    """Pushes above this wait, the gravest first."""
-
-
-class WebhookChannel(Pushing):
-    """A signed POST to any address (Standard Webhooks)."""
-
-    kind: Literal["webhook"]
-    url: SecretWebAddress
-    secrets: Annotated[tuple[Annotated[SecretStr, AfterValidator(_signing_secret)], ...], Field(min_length=1)]
-    """The first signs together with the others: write the new one beside the old one to change it."""
-
-
-class DingTalkChannel(Pushing):
-    """A DingTalk group robot: 20 messages a minute is its limit."""
-
-    kind: Literal["dingtalk"]
-    token: Secret
-    secret: Secret | None = None
-    mobiles: tuple[str, ...] = ()
-    base_url: WebAddress | None = None
-    rate_per_minute: Whole | None = Field(default=20, ge=1, le=100_000)
-
-
-class WeComChannel(Pushing):
-    """A WeCom group robot: 20 messages a minute is its limit."""
-
-    kind: Literal["wecom"]
-    key: Secret
-    mobiles: tuple[str, ...] = ()
-    base_url: WebAddress | None = None
-    rate_per_minute: Whole | None = Field(default=20, ge=1, le=100_000)
-
-
-class FeishuChannel(Pushing):
-    """A Feishu group robot: 100 messages a minute is its limit. Lark is the same under another base_url."""
-
-    kind: Literal["feishu"]
-    token: Secret
-    secret: Secret | None = None
-    base_url: WebAddress | None = None
-    rate_per_minute: Whole | None = Field(default=100, ge=1, le=100_000)
-
-
-class MqttChannel(Pushing):
-    """What the daemon says of incidents, on topics; on the broker of the `mqtt` section unless told otherwise."""
-
-    kind: Literal["mqtt"]
-    broker: Broker | None = None
-
-
-ChannelSettings: TypeAlias = Annotated[
-    WebhookChannel | DingTalkChannel | WeComChannel | FeishuChannel | MqttChannel, Field(discriminator="kind")
-]

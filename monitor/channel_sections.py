@@ -1,0 +1,105 @@
+"""What the site file may say of a channel: where it goes, how it proves itself, and how much it may carry.
+
+Knows no adapter and opens no connection; monitor/app.py builds the adapters from these.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated, Literal, Self, TypeAlias
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from monitor.fields import Duration, Secret, SecretWebAddress, Section, Switch, WebAddress, Whole, lasting
+from monitor.sections import Broker
+from rules.model import SECOND
+
+
+def _signing_secret(secret: SecretStr) -> SecretStr:
+    try:
+        key = base64.b64decode(secret.get_secret_value().removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if not 16 <= len(key) <= 64:
+        raise ValueError("not a signing secret; it is whsec_ and the base64 of 24 to 64 random bytes")
+    return secret
+
+
+class Pushing(Section):
+    """What all channels have in common."""
+
+    timeout: Annotated[Duration, lasting("100ms", "1m")] = 10 * SECOND
+    """For one attempt."""
+    rate_per_minute: Annotated[Whole, Field(ge=1, le=100_000)] | None = None
+    """Pushes above this wait, the gravest first."""
+    concurrency: Whole = Field(default=4, ge=1, le=100)
+    """Attempts at the same time."""
+
+
+class WebhookChannel(Pushing):
+    """A signed POST to any address (Standard Webhooks)."""
+
+    kind: Literal["webhook"]
+    url: SecretWebAddress
+    secrets: tuple[Annotated[SecretStr, AfterValidator(_signing_secret)], ...] = ()
+    """Each signs: to change a secret, write the new one beside the old one for a while."""
+    headers: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")], Secret] = Field(default_factory=dict)
+
+
+class DingTalkChannel(Pushing):
+    """A DingTalk group robot: 20 messages a minute is its limit."""
+
+    kind: Literal["dingtalk"]
+    token: Secret
+    secret: Secret | None = None
+    keyword: str = Field(default="", max_length=50)
+    """The word the robot insists on, where it is secured by one."""
+    mobiles: tuple[str, ...] = ()
+    at_all: Switch = False
+    style: Literal["text", "markdown"] = "text"
+    base_url: WebAddress = "https://oapi.dingtalk.com"
+    rate_per_minute: Annotated[Whole, Field(ge=1, le=100_000)] | None = 20
+
+
+class WeComChannel(Pushing):
+    """A WeCom group robot: 20 messages a minute is its limit."""
+
+    kind: Literal["wecom"]
+    key: Secret
+    mobiles: tuple[str, ...] = ()
+    at_all: Switch = False
+    style: Literal["text", "markdown"] = "text"
+    base_url: WebAddress = "https://qyapi.weixin.qq.com"
+    rate_per_minute: Annotated[Whole, Field(ge=1, le=100_000)] | None = 20
+
+    @model_validator(mode="after")
+    def _mentions_need_text(self) -> Self:
+        if self.style == "markdown" and (self.mobiles or self.at_all):
+            raise ValueError("WeCom mentions nobody in Markdown; write style: text, or leave out mobiles and at_all")
+        return self
+
+
+class FeishuChannel(Pushing):
+    """A Feishu group robot: 100 messages a minute is its limit. Lark is the same under another base_url."""
+
+    kind: Literal["feishu"]
+    token: Secret
+    secret: Secret | None = None
+    keyword: str = Field(default="", max_length=50)
+    users: tuple[Annotated[str, Field(pattern=r"^(all|ou_[A-Za-z0-9_-]{1,64})$")], ...] = ()
+    """Open ids to mention; the robot cannot mention mobile numbers."""
+    base_url: WebAddress = "https://open.feishu.cn"
+    rate_per_minute: Annotated[Whole, Field(ge=1, le=100_000)] | None = 100
+
+
+class MqttChannel(Pushing):
+    """What the daemon says of incidents, on topics; on the broker of the `mqtt` section unless told otherwise."""
+
+    kind: Literal["mqtt"]
+    broker: Broker | None = None
+
+
+ChannelSettings: TypeAlias = Annotated[
+    WebhookChannel | DingTalkChannel | WeComChannel | FeishuChannel | MqttChannel, Field(discriminator="kind")
+]

@@ -1,0 +1,264 @@
+"""The site file, read and checked: every setting of the daemon, and the neighbourhood it watches.
+
+Knows no adapter and opens no connection. All mistakes of a file are reported at once; a file with one is not used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, SecretStr
+from pydantic.fields import FieldInfo
+
+from monitor.channel_sections import ChannelSettings, MqttChannel
+from monitor.fields import FOLDER, Section, is_duration, write_duration
+from monitor.remedies import explain, readable_sites, readable_stations
+from monitor.secret_references import SecretReferences
+from monitor.sections import Api, Broker, Data, EmbeddedHistory, HistorySettings, Mqtt, Quality, Sla
+from monitor.site_file import SiteEntry, StationEntry
+from monitor.survey import Ground, Survey, suggest
+from rules.document import Document, Mistake, Mistakes, dotted
+from rules.document import Path as Address
+from rules.model import Kind, Neighbourhood, SlaProfile
+
+LARGEST_BYTES = 64_000_000
+SHIPPED = "shipped:"
+PLACES = frozenset({"sites", "stations"})
+"""Sections that hold no secrets."""
+
+
+def _histories(value: Any) -> Any:
+    if value == "none":
+        return ()
+    return [value] if isinstance(value, dict) else value
+
+
+def _books(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+class Settings(Section):
+    """Everything that `site.yaml` says. Made by `load`."""
+
+    mqtt: Mqtt = Field(default_factory=Mqtt)
+    data: Data = Field(default_factory=Data)
+    history: Annotated[tuple[HistorySettings, ...], BeforeValidator(_histories)] = (EmbeddedHistory(kind="embedded"),)
+    """`none`, one, or a list of them; the first also answers questions."""
+    api: Api
+    books: Annotated[tuple[str, ...], BeforeValidator(_books), Field(min_length=1)] = (f"{SHIPPED}all",)
+    """`shipped:all`, `shipped:<name>`, files, and folders of YAML files."""
+    quality: Quality = Field(default_factory=Quality)
+    sla: Annotated[Sla, Field(default="1-5-20", validate_default=True)]
+    channels: Annotated[
+        dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")], ChannelSettings], Field(min_length=1)
+    ]
+    sites: Annotated[tuple[SiteEntry, ...], Field(min_length=1)]
+    stations: Annotated[tuple[StationEntry, ...], Field(min_length=1)]
+
+    _file: Path = PrivateAttr(default=Path("site.yaml"))
+    _ground: Ground = PrivateAttr(default_factory=Ground)
+    _origins: Mapping[Address, str] = PrivateAttr(default_factory=dict)
+    _secret_files: tuple[Path, ...] = PrivateAttr(default=())
+
+    @property
+    def file(self) -> Path:
+        """Where the settings were read from."""
+        return self._file
+
+    @property
+    def secret_files(self) -> tuple[Path, ...]:
+        """The files that hold secrets by reference."""
+        return self._secret_files
+
+    @property
+    def plain_secrets(self) -> tuple[str, ...]:
+        """The fields whose secret stands in the site file itself."""
+        return tuple(
+            dotted(address)
+            for address, value, _ in _leaves(self)
+            if isinstance(value, SecretStr) and self.origin_of(address) is None
+        )
+
+    def origin_of(self, address: Address) -> str | None:
+        """Where the value at an address came from; None when it stands in the site file itself."""
+        # One history may be written without a list around it.
+        return self._origins.get(address) or self._origins.get((*address[:1], *address[2:]))
+
+    @property
+    def ground(self) -> Ground:
+        """Sites, buildings, zones, devices and stations, expanded."""
+        return self._ground
+
+    def neighbourhood(self) -> Neighbourhood:
+        """A new neighbourhood of what the file says; O(listed devices)."""
+        g = self._ground
+        return Neighbourhood(
+            zones=g.zones,
+            stations=tuple(g.stations),
+            devices=g.devices,
+            patterns=tuple(g.patterns),
+            sla=self.sla_profiles(),
+        )
+
+    def sla_profiles(self) -> dict[Kind, SlaProfile]:
+        """The deadlines of each kind that has any."""
+        return {kind: SlaProfile(d.dispatch, d.on_scene, d.resolve) for kind, d in self.sla.items()}
+
+    def broker_of(self, name: str, channel: MqttChannel) -> Broker:
+        """The broker an MQTT channel speaks to, under a client id of its own: a broker ends one of two equal ones."""
+        broker = channel.broker or self.mqtt
+        if channel.broker is not None and channel.broker.client_id is not None:
+            return broker
+        return broker.model_copy(update={"client_id": f"{self.mqtt.client_id}-{name}"})
+
+    def book_texts(self) -> list[tuple[str, str]]:
+        """(name, text) of each rule book, in order, each once. Raises Mistakes for one that cannot be read."""
+        out: dict[str, str] = {}
+        found: list[Mistake] = []
+        for text in self.books:
+            try:
+                out.update(_shipped(text) if text.startswith(SHIPPED) else _written(self._file.parent, text))
+            except OSError as error:
+                reason = error.strerror or str(error)
+                found.append(
+                    Mistake(str(self._file), 1, 1, "books", f"{text} cannot be read: {reason}", "check the path")
+                )
+            except ValueError as error:
+                message, _, remedy = str(error).partition("; ")
+                found.append(Mistake(str(self._file), 1, 1, "books", message, remedy))
+        if found:
+            raise Mistakes(found)
+        return list(out.items())
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Settings:
+    """Read and check a site file. Raises Mistakes with all of them, each with its place and remedy."""
+    document = Document(_text(path), str(path))
+    folder = path.absolute().parent
+    references = SecretReferences(document, environ, folder)
+    references.resolve(without=PLACES)
+    found = list(references.mistakes)
+    missing = {(m.line, m.column) for m in found}
+    token = FOLDER.set(folder)
+    settings: Settings | None = None
+    try:
+        settings = document.validate(Settings)
+    except Mistakes as error:
+        explained = explain(error.mistakes, Settings, document.data)
+        found += [m for m in explained if (m.line, m.column) not in missing]
+    finally:
+        FOLDER.reset(token)
+    survey = _surveyed(document, settings)
+    found += survey.mistakes
+    if settings is not None:
+        found += _unequal_histories(document, settings)
+    if found or settings is None:
+        raise Mistakes(found)
+    settings._file = path.absolute()  # noqa: SLF001 - its own maker
+    settings._ground = survey.ground  # noqa: SLF001
+    settings._origins = references.origins  # noqa: SLF001
+    settings._secret_files = tuple(references.files)  # noqa: SLF001
+    return settings
+
+
+def describe(settings: Settings) -> list[tuple[str, str]]:
+    """(field, value) of every setting in force, without secrets: of those only where they come from."""
+    out = []
+    for address, value, info in _leaves(settings):
+        if isinstance(value, SecretStr):
+            shown = f"a secret, from {settings.origin_of(address) or 'the site file'}"
+        else:
+            shown = write_duration(value) if is_duration(info) else str(value)
+        out.append((dotted(address), shown))
+    ground = settings.ground
+    out.append(("sites", f"{len(ground.sites)} with {len(ground.zones)} zones"))
+    out.append(("devices", f"{len(ground.devices)} listed, {len(ground.patterns)} patterns"))
+    out.append(("stations", ", ".join(station.key for station in ground.stations)))
+    return out
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST_BYTES + 1)
+    except OSError as error:
+        raise Mistakes([_unreadable(path, f"cannot be read: {error.strerror}", "check --config")]) from None
+    if len(content) > LARGEST_BYTES:
+        raise Mistakes([_unreadable(path, f"is larger than {LARGEST_BYTES} bytes", "use ranges and match for devices")])
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise Mistakes([Mistake(str(path), line, 1, "", "is not UTF-8 text", "save the file as UTF-8")]) from None
+
+
+def _unreadable(path: Path, message: str, remedy: str) -> Mistake:
+    return Mistake(str(path), 1, 1, "", message, remedy)
+
+
+def _surveyed(document: Document, settings: Settings | None) -> Survey:
+    survey = Survey(document)
+    if settings is not None:
+        survey.places(settings.sites)
+        survey.responders(settings.stations, settings.channels, complete=True)
+        return survey
+    # The file is refused already; what can be read of it is surveyed so that the operator learns everything at once.
+    raw = document.data if isinstance(document.data, dict) else {}
+    channels = raw.get("channels")
+    sites, all_zones = readable_sites(raw.get("sites"))
+    stations, all_stations = readable_stations(raw.get("stations"))
+    survey.places(sites, complete=all_zones)
+    names = [str(name) for name in channels] if isinstance(channels, dict) else None
+    survey.responders(stations, names, complete=all_zones and all_stations)
+    return survey
+
+
+def _unequal_histories(document: Document, settings: Settings) -> Iterator[Mistake]:
+    names = [history.name for history in settings.history]
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            yield document.mistake(("history", i), f"the history {name} stands twice", "give each a name of its own")
+
+
+def _shipped(text: str) -> dict[str, str]:
+    wanted = text.removeprefix(SHIPPED)
+    folder = resources.files("rules") / "books"
+    books = {f.name.removesuffix(".yaml"): f for f in folder.iterdir() if f.name.endswith(".yaml")}
+    names = sorted(books) if wanted == "all" else [wanted]
+    for name in names:
+        if name not in books:
+            raise ValueError(f"no book {name} is shipped; {suggest(name, ['all', *sorted(books)])}")
+    return {f"{SHIPPED}{name}": books[name].read_text("utf-8") for name in names}
+
+
+def _written(folder: Path, text: str) -> dict[str, str]:
+    path = folder / Path(text).expanduser()
+    files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+    files = [f for f in files if not f.name.endswith(".test.yaml")]
+    if not files:
+        raise ValueError(f"{text} holds no rule book; rule books end in .yaml")
+    return {str(file): file.read_text("utf-8") for file in files}
+
+
+def _leaves(settings: Settings) -> Iterator[tuple[Address, Any, FieldInfo]]:
+    """Every value of the daemon's own sections, its address and its field; the places may be very many."""
+    for name, info in Settings.model_fields.items():
+        if name not in PLACES:
+            yield from _leaves_of(getattr(settings, name), (name,), info)
+
+
+def _leaves_of(value: Any, address: Address, info: FieldInfo) -> Iterator[tuple[Address, Any, FieldInfo]]:
+    if isinstance(value, BaseModel):
+        for name, inner in type(value).model_fields.items():
+            yield from _leaves_of(getattr(value, name), (*address, name), inner)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _leaves_of(item, (*address, str(key)), info)
+    elif isinstance(value, tuple):
+        for i, item in enumerate(value):
+            yield from _leaves_of(item, (*address, i), info)
+    elif value is not None:
+        yield address, value, info
