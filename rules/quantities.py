@@ -4,9 +4,9 @@ Knows no device, no payload and no rule. Decoders read values through it, condit
 their units and words from it.
 
     QuantityError (ValueError)    reason
-    ├── UnknownQuantity           unknown-quantity
-    ├── WrongType                 wrong-type
-    └── OutOfRange                out-of-range
+    ├── UnknownQuantityError      unknown-quantity
+    ├── WrongTypeError            wrong-type
+    └── OutOfRangeError           out-of-range
 """
 
 from __future__ import annotations
@@ -165,19 +165,19 @@ class QuantityError(ValueError):
         self.remedy = remedy
 
 
-class UnknownQuantity(QuantityError):
+class UnknownQuantityError(QuantityError):
     """The catalogue has no such name."""
 
     reason = "unknown-quantity"
 
 
-class WrongType(QuantityError):
+class WrongTypeError(QuantityError):
     """Not the kind of value that this quantity has."""
 
     reason = "wrong-type"
 
 
-class OutOfRange(QuantityError):
+class OutOfRangeError(QuantityError):
     """Nothing in the world measures this: an instrument's error code, a wrong unit, NaN."""
 
     reason = "out-of-range"
@@ -186,8 +186,8 @@ class OutOfRange(QuantityError):
 def read(name: str, value: object) -> Value:
     """A value from outside as the rules use it: numbers become floats, flags bools. Raises QuantityError.
 
-    Strict, since a wrong guess here is a missed or a false fire: a bool is no number, a numeric text is no number. Flags
-    may come as 0, 1, "ON", "OFF", "true", "false".
+    Strict, since a wrong guess here is a missed or a false fire: a bool is no number, a numeric text is no number.
+    Flags may come as 0, 1, "ON", "OFF", "true", "false".
     """
     bounds = _NUMBERS.get(name)
     if bounds is not None:
@@ -235,15 +235,15 @@ def _read_flag(quantity: Quantity, value: object) -> bool:
     elif type(value) is int and value in (0, 1):
         return value == 1
     remedy = 'send true or false (0, 1, "ON" and "OFF" will do)'
-    raise WrongType(quantity.name, f"`{quantity.name}` is a flag, not {_show(value)}", remedy)
+    raise WrongTypeError(quantity.name, f"`{quantity.name}` is a flag, not {_show(value)}", remedy)
 
 
 def _read_text(quantity: Quantity, value: object) -> str:
     if not isinstance(value, str):
-        raise WrongType(quantity.name, f"`{quantity.name}` is a text, not {_show(value)}", "send a JSON string")
+        raise WrongTypeError(quantity.name, f"`{quantity.name}` is a text, not {_show(value)}", "send a JSON string")
     if len(value) > TEXT_LIMIT:
         message = f"`{quantity.name}` has {len(value)} characters"
-        raise OutOfRange(quantity.name, message, f"send at most {TEXT_LIMIT}")
+        raise OutOfRangeError(quantity.name, message, f"send at most {TEXT_LIMIT}")
     return value
 
 
@@ -251,15 +251,15 @@ def _bad_number(quantity: Quantity, value: object) -> QuantityError:
     name, unit = quantity.name, f" {quantity.unit}" if quantity.unit else ""
     if type(value) not in (int, float):
         remedy = f"send a JSON number{f' in {quantity.unit}' if quantity.unit else ''}, without quotes"
-        return WrongType(name, f"`{name}` is a number, not {_show(value)}", remedy)
+        return WrongTypeError(name, f"`{name}` is a number, not {_show(value)}", remedy)
     remedy = f"send a number from {quantity.low:g} to {quantity.high:g}{unit}, or leave the field out"
-    return OutOfRange(name, f"`{name}` cannot be {_show(value)}", remedy)
+    return OutOfRangeError(name, f"`{name}` cannot be {_show(value)}", remedy)
 
 
-def _unknown(name: str) -> UnknownQuantity:
+def _unknown(name: str) -> UnknownQuantityError:
     near = suggest(name)
     remedy = f"did you mean `{near}`?" if near else "see the catalogue in rules/quantities.py"
-    return UnknownQuantity(name, f"there is no quantity `{_clip(name)}`", remedy)
+    return UnknownQuantityError(name, f"there is no quantity `{_clip(name)}`", remedy)
 
 
 def _show(value: object) -> str:

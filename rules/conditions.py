@@ -1,0 +1,135 @@
+"""The condition language: a line of text, checked against the catalogue, becomes a fast function of three values.
+
+Knows neither rules nor YAML; what is wrong is told as `Flaw`s with their places inside the text. See docs/rules.md.
+
+    text ─syntax─▶ Python's tree ─checking─▶ expression ─closures─▶ function
+
+Functions with a memory (`rise`, `mean`, `held` …) have their place in `checking.FUNCTIONS`: such a call becomes
+`Measured` of a derived quantity that the engine keeps beside the reported ones, so what is compiled here has no state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from rules import expression as ex
+from rules.checking import Checker, Scope
+from rules.closures import BUILT_IN, flag
+from rules.model import Device, Value, Zone
+from rules.syntax import ConditionError, Flaw, Source
+
+Check: TypeAlias = Callable[[Mapping[str, Value], Device, Zone], bool | None]
+"""(newest values of the device, the device, its zone) → does it hold? None: unknown. Only True is a yes."""
+
+Decide: TypeAlias = Callable[[Sequence[int]], bool]
+"""(at how many devices each term holds) → does the zone's condition hold?"""
+
+Where: TypeAlias = Callable[[Device, Zone], bool]
+"""Does this device, in this zone, belong to the rule? Unknown is no."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceCondition:
+    """What one device is asked. `attributes` are those of the site file, as `device.<name>` and `zone.<name>`."""
+
+    text: str
+    check: Check
+    quantities: frozenset[str]
+    attributes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneCondition:
+    """What a zone is asked: `decide` gets for each of `terms` the number of devices at which it holds.
+
+    `refute` answers whether the condition is false, which is not the opposite of `decide` when a division can make it
+    unknown.
+    """
+
+    text: str
+    terms: tuple[Check, ...]
+    decide: Decide
+    refute: Decide
+    quantities: frozenset[str]
+    attributes: frozenset[str]
+    expressions: tuple[ex.Expression, ...]
+    """The terms before they were compiled."""
+
+
+@dataclass(frozen=True, slots=True)
+class WhereCondition:
+    """Which devices a rule is for, by the site file alone."""
+
+    text: str
+    check: Where
+    attributes: frozenset[str]
+
+
+def compile_device(text: str) -> DeviceCondition:
+    """A condition about one device. Raises ConditionError with all flaws."""
+    found, _ = _read(text, Scope.DEVICE, ())
+    return DeviceCondition(text, flag(found), _quantities([found]), _attributes([found]))
+
+
+def compile_zone(text: str, after: ZoneCondition | None = None) -> ZoneCondition:
+    """A condition about one zone. Its terms continue those of `after`, so that one tuple of counts serves both.
+
+    Raises ConditionError with all flaws.
+    """
+    found, terms = _read(text, Scope.ZONE, after.expressions if after else ())
+    root = flag(found)
+    return ZoneCondition(
+        text,
+        (*(after.terms if after else ()), *map(flag, terms[len(after.terms) if after else 0 :])),
+        lambda counts: root(counts, None, None) is True,
+        lambda counts: root(counts, None, None) is False,
+        _quantities(terms),
+        _attributes(terms),
+        terms,
+    )
+
+
+def compile_where(text: str) -> WhereCondition:
+    """A condition about the site file's words on a device and its zone. Raises ConditionError with all flaws."""
+    found, _ = _read(text, Scope.WHERE, ())
+    root = flag(found)
+    return WhereCondition(text, lambda device, zone: root({}, device, zone) is True, _attributes([found]))
+
+
+def _read(text: str, scope: Scope, terms: tuple[ex.Expression, ...]) -> tuple[ex.Expression, tuple[ex.Expression, ...]]:
+    source = Source(text)
+    checker = Checker(source, scope, list(terms))
+    found = checker.condition(source.parse())
+    if checker.flaws or found is None:
+        raise ConditionError(checker.flaws)
+    return found, tuple(checker.terms)
+
+
+def _quantities(found: Sequence[ex.Expression]) -> frozenset[str]:
+    return frozenset(part.name for whole in found for part in ex.walk(whole) if isinstance(part, ex.Measured))
+
+
+def _attributes(found: Sequence[ex.Expression]) -> frozenset[str]:
+    parts = (part for whole in found for part in ex.walk(whole))
+    return frozenset(
+        f"{part.owner}.{part.name}"
+        for part in parts
+        if isinstance(part, ex.Attribute) and (part.owner, part.name) not in BUILT_IN
+    )
+
+
+__all__ = [
+    "Check",
+    "ConditionError",
+    "Decide",
+    "DeviceCondition",
+    "Flaw",
+    "Where",
+    "WhereCondition",
+    "ZoneCondition",
+    "compile_device",
+    "compile_where",
+    "compile_zone",
+]
