@@ -7,6 +7,9 @@ real one.
 from __future__ import annotations
 
 import ast
+import re
+import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -38,6 +41,13 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "sqlite3": ("monitor.ledger", "monitor.adapters.embedded_history", "monitor.doctor"),
 }
 """Third-party client (or database) → where it may appear. Tests may use all of them."""
+
+IMPORTED_AS = {
+    "paho-mqtt": "paho", "prometheus-client": "prometheus_client", "influxdb-client": "influxdb_client", "PyYAML": "yaml",
+}  # fmt: skip
+COME_ALONG = {"pydantic_core": "pydantic", "yarl": "aiohttp"}
+"""Packages that are part of another one's public interface."""
+DATA_ONLY = {"tzdata"}
 
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "manager", "types", "misc"}
 IMPURE_BUILTINS = {"open", "input", "print", "compile", "breakpoint", "hash", "id", "__import__"}
@@ -325,3 +335,15 @@ def test_what_is_allowed_passes(tmp_path: Path, path: str, source: str) -> None:
 def test_the_walk_finds_the_whole_project() -> None:
     names = {module.name for module in project()}
     assert {"rules.model", "monitor.ports", "monitor.decoders", "simulators.nist", __name__} <= names
+
+
+def test_imports_and_dependencies_are_the_same() -> None:
+    """What the product imports is asked for in pyproject.toml, and what is asked for is imported."""
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    names = {re.split(r"[\[<>=!~;\s]", requirement, maxsplit=1)[0] for requirement in asked}
+    wanted = {IMPORTED_AS.get(name, name) for name in names - DATA_ONLY}
+    own = {*sys.stdlib_module_names, *PACKAGES}
+    used = {
+        imported.partition(".")[0] for module in of(project(), *PACKAGES[:3]) for _, imported in module.imports
+    } - own
+    assert {COME_ALONG.get(name, name) for name in used} == wanted
