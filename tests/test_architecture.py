@@ -45,7 +45,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
 IMPORTED_AS = {
     "paho-mqtt": "paho", "prometheus-client": "prometheus_client", "influxdb-client": "influxdb_client", "PyYAML": "yaml",
 }  # fmt: skip
-COME_ALONG = {"pydantic_core": "pydantic", "yarl": "aiohttp"}
+COME_ALONG = {"multidict": "aiohttp", "pydantic_core": "pydantic", "yarl": "aiohttp"}
 """Packages that are part of another one's public interface."""
 DATA_ONLY = {"tzdata"}
 
