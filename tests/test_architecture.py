@@ -43,8 +43,11 @@ CLIENTS: dict[str, tuple[str, ...]] = {
 """Third-party client (or database) → where it may appear. Tests may use all of them."""
 
 IMPORTED_AS = {
-    "paho-mqtt": "paho", "prometheus-client": "prometheus_client", "influxdb-client": "influxdb_client", "PyYAML": "yaml",
-}  # fmt: skip
+    "influxdb-client": "influxdb_client",
+    "paho-mqtt": "paho",
+    "prometheus-client": "prometheus_client",
+    "PyYAML": "yaml",
+}
 COME_ALONG = {"multidict": "aiohttp", "pydantic_core": "pydantic", "yarl": "aiohttp"}
 """Packages that are part of another one's public interface."""
 DATA_ONLY = {"tzdata"}
