@@ -60,6 +60,8 @@ class Settings(Section):
 
     _file: Path = PrivateAttr(default=Path("site.yaml"))
     _ground: Ground = PrivateAttr(default_factory=Ground)
+    _marks: tuple[tuple[int, int], ...] = PrivateAttr(default=())
+    """Line and column of each of `books`."""
     _origins: Mapping[Address, str] = PrivateAttr(default_factory=dict)
     _secret_files: tuple[Path, ...] = PrivateAttr(default=())
 
@@ -118,17 +120,15 @@ class Settings(Section):
         """(name, text) of each rule book, in order, each once. Raises Mistakes for one that cannot be read."""
         out: dict[str, str] = {}
         found: list[Mistake] = []
-        for text in self.books:
+        for i, text in enumerate(self.books):
             try:
                 out.update(_shipped(text) if text.startswith(SHIPPED) else _written(self._file.parent, text))
-            except OSError as error:
-                reason = error.strerror or str(error)
-                found.append(
-                    Mistake(str(self._file), 1, 1, "books", f"{text} cannot be read: {reason}", "check the path")
-                )
-            except ValueError as error:
+            except (OSError, ValueError) as error:
                 message, _, remedy = str(error).partition("; ")
-                found.append(Mistake(str(self._file), 1, 1, "books", message, remedy))
+                if isinstance(error, OSError):
+                    message, remedy = f"{text} cannot be read: {error.strerror or error}", "check the path"
+                line, column = self._marks[i] if self._marks else (1, 1)
+                found.append(Mistake(str(self._file), line, column, f"books[{i}]", message, remedy))
         if found:
             raise Mistakes(found)
         return list(out.items())
@@ -148,7 +148,9 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
         settings = document.validate(Settings)
     except Mistakes as error:
         explained = explain(error.mistakes, Settings, document.data)
-        found += [m for m in explained if (m.line, m.column) not in missing]
+        # One value may serve several fields (a preset for all kinds): its mistake is told once.
+        once = {(m.line, m.column, m.message): m for m in explained if (m.line, m.column) not in missing}
+        found += once.values()
     finally:
         FOLDER.reset(token)
     survey = _surveyed(document, settings)
@@ -159,6 +161,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
         raise Mistakes(found)
     settings._file = path.absolute()  # noqa: SLF001 - its own maker
     settings._ground = survey.ground  # noqa: SLF001
+    settings._marks = tuple(document.at(("books", i)) for i in range(len(settings.books)))  # noqa: SLF001
     settings._origins = references.origins  # noqa: SLF001
     settings._secret_files = tuple(references.files)  # noqa: SLF001
     return settings
@@ -203,7 +206,7 @@ def _surveyed(document: Document, settings: Settings | None) -> Survey:
     survey = Survey(document)
     if settings is not None:
         survey.places(settings.sites)
-        survey.responders(settings.stations, settings.channels, complete=True)
+        survey.responders(settings.stations, {name: c.kind == "mqtt" for name, c in settings.channels.items()})
         return survey
     # The file is refused already; what can be read of it is surveyed so that the operator learns everything at once.
     raw = document.data if isinstance(document.data, dict) else {}
@@ -211,7 +214,7 @@ def _surveyed(document: Document, settings: Settings | None) -> Survey:
     sites, all_zones = readable_sites(raw.get("sites"))
     stations, all_stations = readable_stations(raw.get("stations"))
     survey.places(sites, complete=all_zones)
-    names = [str(name) for name in channels] if isinstance(channels, dict) else None
+    names = dict.fromkeys(map(str, channels), False) if isinstance(channels, dict) else None
     survey.responders(stations, names, complete=all_zones and all_stations)
     return survey
 

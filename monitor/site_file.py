@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from monitor.fields import Id, Name, Section, Word
+from monitor.fields import Id, Name, Section, Switch, Word
 from rules.model import Kind, Recipient
 
 
@@ -83,6 +83,8 @@ class RecipientEntry(Section):
 
     channel: str
     kinds: Annotated[frozenset[Kind], Field(min_length=1)] = Recipient("").kinds
+    follow: Switch | None = None
+    """Hear every change of an incident, not only when somebody must act; by default MQTT channels do."""
 
 
 class StationEntry(Section):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -44,8 +44,8 @@ def suggest(word: str, known: Iterable[str]) -> str:
         return f"did you mean {close[0]}?"
     if not candidates:
         return "there is none yet"
-    more = ", …" if len(candidates) > 8 else ""
-    return f"there is {', '.join(candidates[:8])}{more}"
+    more = ", …" if len(candidates) > 12 else ""
+    return f"there is {', '.join(candidates[:12])}{more}"
 
 
 class Survey:
@@ -85,11 +85,11 @@ class Survey:
             self._patterns(("sites", i), site)
 
     def responders(
-        self, stations: Sequence[StationEntry | None], channels: Collection[str] | None, *, complete: bool = True
+        self, stations: Sequence[StationEntry | None], channels: Mapping[str, bool] | None, *, complete: bool = True
     ) -> None:
         """Resolve stations; with `complete`, also require that somebody comes to every zone and hears of its fires.
 
-        `channels` are the names there are; None when that is not known.
+        `channels` says of each name whether it follows incidents unless told otherwise; None when that is not known.
         """
         seen: set[str] = set()
         for i, entry in _present(stations):
@@ -224,7 +224,9 @@ class Survey:
             self._tell(path, f"no zone fits {text}", 'write "*" for all, "site/*" for all of a site, or "site/zone"')
         return found
 
-    def _recipients(self, path: Path, entry: StationEntry, channels: Collection[str] | None) -> tuple[Recipient, ...]:
+    def _recipients(
+        self, path: Path, entry: StationEntry, channels: Mapping[str, bool] | None
+    ) -> tuple[Recipient, ...]:
         out: dict[str, Recipient] = {}
         for j, recipient in enumerate(entry.recipients):
             at = (*path, "recipients", j)
@@ -233,7 +235,10 @@ class Survey:
                 self._tell(at, f"there is no channel {recipient.channel}", f"{remedy}; channels stand under channels:")
             if recipient.channel in out:
                 self._tell(at, f"the channel {recipient.channel} stands twice", "join the kinds in one entry")
-            out[recipient.channel] = Recipient(recipient.channel, recipient.kinds)
+            follow = recipient.follow
+            if follow is None:
+                follow = (channels or {}).get(recipient.channel, False)
+            out[recipient.channel] = Recipient(recipient.channel, recipient.kinds, follow)
         return tuple(out.values())
 
     def _require_cover(self) -> None:
@@ -312,6 +317,8 @@ class Survey:
         # A range repeats a mistake for each of its names: once is enough.
         if path not in self._told:
             self._told.add(path)
+            if not remedy:
+                message, _, remedy = message.partition("; ")
             self.mistakes.append(self._document.mistake(path, message, remedy))
 
 
