@@ -4,12 +4,12 @@ Knows neither the tape nor the engine; whoever notices a jump is told by a calla
 
 How it follows the machine's clocks (`wall` is the time of day, `steady` the monotonic clock):
 
-- Wall time at or after the last answer is followed at once, also over a forward step (a machine that boots without a
-  battery clock, or wakes from suspension).
-- Wall time before the last answer (it was set back, or the tape ends in the future) is not followed: time goes on by
-  the steady clock from the last answer. Up to 10 minutes of lead are worked off by going 5 % slower, so deadlines come
-  at most 5 % late and nothing stands still. A larger lead is kept until wall time has caught up by itself or the daemon
-  restarts; after a restart `floor` keeps it as far as the tape reaches, for the tape must not run backwards either.
+- Wall time is followed at once, also over a step forward (a machine that boots without a battery clock, or wakes from
+  suspension), as long as at least 95 % of the time on the steady clock has passed since the last answer.
+- Otherwise it was set back, or the tape ends in the future: time goes on by the steady clock from the last answer. Up
+  to 10 minutes of lead are worked off by going 5 % slower, so deadlines come at most 5 % late and nothing stands still.
+  A larger lead is kept until wall time has caught up by itself or the daemon restarts; after a restart `floor` keeps it
+  as far as the tape reaches, for the tape must not run backwards either.
 - A change of more than 2 s between wall and steady clock from one reading to the next is a jump; it is kept in `steps`
   and told to `jump`. Smaller ones are ordinary disciplining by NTP and are passed over.
 """
@@ -65,8 +65,10 @@ class Clock:
             if abs(change) > NOTICED_NS:
                 self._noticed(change)
         self._offset += change
-        if wall < self._last:
-            wall = self._flow_on(wall, steady)
+        elapsed = steady - self._steady_last
+        slowest = self._last + elapsed - elapsed // SLOWER_BY
+        if wall < slowest:
+            wall = slowest if slowest - wall <= WORKED_OFF_NS else self._last + elapsed
         self._last = wall
         self._steady_last = steady
         return wall // 1000
@@ -85,12 +87,6 @@ class Clock:
     def lead(self) -> float:
         """By how many seconds the last answer is ahead of wall time; 0 while wall time is followed."""
         return max(0, self._last - self._wall()) / 1e9
-
-    def _flow_on(self, wall: int, steady: int) -> int:
-        elapsed = steady - self._steady_last
-        if self._last - wall <= WORKED_OFF_NS:
-            elapsed -= elapsed // SLOWER_BY
-        return self._last + elapsed
 
     def _noticed(self, change_ns: int) -> None:
         seconds = change_ns / 1e9
