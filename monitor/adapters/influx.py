@@ -41,8 +41,8 @@ class InfluxHistory:
     """The port `monitor.ports.History`. `database` is the bucket of InfluxDB 2 and 3.
 
     Give `token` (2, 3) or `username` and `password` (1), or neither. `timeout` is in seconds, for a whole request.
-    `ca_file` is the PEM file of a private certificate authority. `expired` counts points that the server dropped because
-    they are older than its retention: it would have deleted them anyway.
+    `ca_file` is the PEM file of a private certificate authority. `expired` counts points that the server dropped for
+    being older than its retention: it would have deleted them anyway.
     """
 
     def __init__(
