@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from monitor.line_protocol import measurement, name
+from monitor.line_protocol import field, measurement, name
 from monitor.ports import Bucket
 from rules.model import Micros
 
@@ -28,16 +28,16 @@ def aligned(start: Micros, stop: Micros, step: Micros) -> tuple[Micros, Micros]:
 
 def influxql_read(device: str, kind: str, quantity: str, start: Micros, stop: Micros, limit: int) -> str:
     """Raw points of a series, oldest first."""
-    field = _identifier(name(quantity))
+    what = _identifier(field(quantity))
     source, span = _identifier(measurement(kind)), _span(device, start, stop)
-    return f"SELECT {field}::field FROM {source} WHERE {span} ORDER BY time ASC LIMIT {limit}"  # noqa: S608 (quoted)
+    return f"SELECT {what}::field FROM {source} WHERE {span} ORDER BY time ASC LIMIT {limit}"  # noqa: S608 (quoted)
 
 
 def influxql_buckets(device: str, kind: str, quantity: str, start: Micros, stop: Micros, step: Micros) -> str:
     """Lowest, mean, highest and number of points for each step."""
     start, stop = aligned(start, stop, step)
-    field = _identifier(name(quantity)) + "::field"
-    what = ", ".join(f"{function}({field})" for function in ("min", "mean", "max", "count"))
+    values = _identifier(field(quantity)) + "::field"
+    what = ", ".join(f"{function}({values})" for function in ("min", "mean", "max", "count"))
     source, span = _identifier(measurement(kind)), _span(device, start, stop)
     return f"SELECT {what} FROM {source} WHERE {span} GROUP BY time({step}u) fill(none)"  # noqa: S608 (quoted)
 
@@ -96,7 +96,7 @@ def _literal(text: str) -> str:
 
 def metric_selector(device: str, kind: str, quantity: str) -> str:
     """The series of a quantity, one for each zone the device has been in. VictoriaMetrics names it kind_quantity."""
-    metric = _matched(f"{measurement(kind)}_{name(quantity)}")
+    metric = _matched(f"{measurement(kind)}_{field(quantity)}")
     return f'{{__name__="{metric}",device="{_matched(name(device))}"}}'
 
 

@@ -8,7 +8,8 @@ A point is one line: measurement = kind, tags device, site, zone (without the si
 
 What cannot be said in line protocol, or is read differently by different servers, is written with a look-alike: a
 line break in a name as ␊ or ␍, a backslash before an escaped character or at the end as ＼, a leading # of a
-measurement as ＃. Queries put names through `name` and `measurement` too, so they find what was written.
+measurement as ＃, a quotation mark or any backslash of a kind or quantity as ＂ or ＼. Queries put names through the same
+functions, so they find what was written.
 """
 
 from __future__ import annotations
@@ -29,22 +30,28 @@ KEPT = 200_000
 _AMBIGUOUS = re.compile(r"\\(?=[\\,= ]|\Z)")
 _BREAKS = str.maketrans({"\n": "␊", "\r": "␍", "\t": "␉", "\0": "␀"})
 _ESCAPES = str.maketrans({",": "\\,", "=": "\\=", " ": "\\ "})
+_QUOTES = str.maketrans({'"': "＂", "\\": "＼"})
 _TEXT_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"'})
 
 
 def name(text: str) -> str:
-    """A tag value or field name as servers will keep it: the same text but for the look-alikes."""
+    """A tag value as servers will keep it: the same text but for the look-alikes."""
     return _AMBIGUOUS.sub("＼", text.translate(_BREAKS))
 
 
 def measurement(kind: str) -> str:
     """A measurement as servers will keep it; a leading # would make its line a comment."""
-    kept = name(kind)
+    kept = field(kind)
     return "＃" + kept[1:] if kept.startswith("#") else kept
 
 
+def field(quantity: str) -> str:
+    """A field name as servers will keep it; a quotation mark or backslash among fields may begin or end a text."""
+    return quantity.translate(_BREAKS).translate(_QUOTES)
+
+
 def escaped(text: str) -> str:
-    """A name (`name`, `measurement`) as it stands in a line."""
+    """A name (`name`, `measurement`, `field`) as it stands in a line."""
     return text.translate(_ESCAPES)
 
 
@@ -113,5 +120,5 @@ class LineEncoder:
             raise NeverWill("a value without a quantity's name has no field to go to")
         if len(self._names) >= KEPT:
             self._names.clear()
-        key = self._names[quantity] = escaped(name(quantity)) + "="
+        key = self._names[quantity] = escaped(field(quantity)) + "="
         return key
