@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from monitor.fields import Duration, Secret, SecretWebAddress, Section, Switch, WebAddress, Whole, lasting
+from monitor.fields import Duration, PresentFile, Secret, SecretWebAddress, Section, Switch, WebAddress, Whole, lasting
 from monitor.sections import Broker
 from rules.model import SECOND
 
@@ -45,6 +45,8 @@ class WebhookChannel(Pushing):
     secrets: tuple[Annotated[SecretStr, AfterValidator(_signing_secret)], ...] = ()
     """Each signs: to change a secret, write the new one beside the old one for a while."""
     headers: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")], Secret] = Field(default_factory=dict)
+    ca: PresentFile | None = None
+    """The authority that signed the receiver's certificate, where it is none of the system's."""
 
 
 class DingTalkChannel(Pushing):

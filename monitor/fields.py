@@ -19,7 +19,7 @@ from rules.model import HOUR, MINUTE, SECOND, Micros, Text
 FOLDER: ContextVar[Path] = ContextVar("FOLDER")
 """The folder of the file that is being loaded; relative paths in it begin here."""
 
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?")
+_DURATION = re.compile(r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?(?:(\d{1,9})ms)?")
 _PARTS: tuple[Micros, ...] = (24 * HOUR, HOUR, MINUTE, SECOND, 1000)
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kKMGT]i?)?B")
 _EXPONENT = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
@@ -77,6 +77,12 @@ def read_size(value: Any) -> int:
 def _beside_the_file(path: Path) -> Path:
     folder = FOLDER.get(None)
     return path.expanduser() if folder is None else folder / path.expanduser()
+
+
+def _a_file(path: Path) -> Path:
+    if not path.is_file():
+        raise ValueError(f"there is no file {path.name}; check the path, relative ones begin beside the site file")
+    return path
 
 
 def _topic_filter(text: str) -> str:
@@ -144,6 +150,9 @@ Size: TypeAlias = Annotated[int, BeforeValidator(read_size)]
 
 Located: TypeAlias = Annotated[Path, AfterValidator(_beside_the_file)]
 """A path; relative ones begin at the folder of the site file."""
+
+PresentFile: TypeAlias = Annotated[Located, AfterValidator(_a_file)]
+"""A file that must be there when the settings are read."""
 
 Name: TypeAlias = Annotated[Label, BeforeValidator(_label)]
 """`{zh: …, en: …}`, or one text for both languages."""

@@ -15,6 +15,7 @@ from monitor.fields import (
     Id,
     Located,
     Port,
+    PresentFile,
     Secret,
     Section,
     Size,
@@ -30,9 +31,9 @@ from rules.model import HOUR, MINUTE, SECOND, Kind, SlaProfile
 class Tls(Section):
     """How the broker proves who it is, and we who we are. `{}` trusts the system's authorities."""
 
-    ca: Located | None = None
-    certificate: Located | None = None
-    key: Located | None = None
+    ca: PresentFile | None = None
+    certificate: PresentFile | None = None
+    key: PresentFile | None = None
     insecure: Switch = False
     """Believe any certificate: for a first try only, the doctor complains."""
 
@@ -109,6 +110,12 @@ class EmbeddedHistory(Section):
     minute_days: Whole = Field(default=90, ge=1, le=36_500)
     hour_days: Whole = Field(default=1826, ge=1, le=36_500)
 
+    @model_validator(mode="after")
+    def _coarser_is_kept_longer(self) -> Self:
+        if not self.raw_days <= self.minute_days <= self.hour_days:
+            raise ValueError("coarser values are kept at least as long; write raw_days <= minute_days <= hour_days")
+        return self
+
 
 class InfluxHistory(Section):
     """Long memory in InfluxDB or a server that speaks its write protocol."""
@@ -124,6 +131,7 @@ class InfluxHistory(Section):
     token: Secret | None = None
     username: str | None = None
     password: Secret | None = None
+    ca: PresentFile | None = None
     timeout: Annotated[Duration, lasting("100ms", "5m")] = 10 * SECOND
 
     @model_validator(mode="after")
