@@ -56,6 +56,8 @@ class ZoneCondition:
     attributes: frozenset[str]
     expressions: tuple[ex.Expression, ...]
     """The terms before they were compiled."""
+    uncertain: bool
+    """Can it be unknown?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ def compile_zone(text: str, after: ZoneCondition | None = None) -> ZoneCondition
         _quantities(terms),
         _attributes(terms),
         terms,
+        any(isinstance(part, ex.Arithmetic) for part in ex.walk(found)),
     )
 
 
