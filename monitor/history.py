@@ -63,6 +63,7 @@ class HistoryLane:
         to_points: Callable[[TapeRecord], list[Point]],
         *,
         report: Callable[[bool, str], None],
+        name: str = CURSOR,
         clock: Callable[[], Micros],
         batch: int = 5000,
         linger: float = 0.5,
@@ -70,6 +71,7 @@ class HistoryLane:
         rng: random.Random | None = None,
     ) -> None:
         self._ledger = ledger
+        self._name = name
         self._history = history
         self._to_points = to_points
         self._report = report
@@ -108,7 +110,7 @@ class HistoryLane:
 
     async def run(self) -> None:
         """Follow the tape until `finish` or cancellation, which is safe at any moment."""
-        self._cursor = await self._ledger.cursor(CURSOR)
+        self._cursor = await self._ledger.cursor(self._name)
         self._head = max(self._head, (await self._ledger.size()).last_seq)
         while True:
             self._woken.clear()
@@ -152,7 +154,7 @@ class HistoryLane:
             aside.append(self._gap(gathered.missed))
         if aside:
             await self._ledger.quarantine(aside)
-        await self._ledger.move_cursor(CURSOR, gathered.last)
+        await self._ledger.move_cursor(self._name, gathered.last)
         self._cursor = gathered.last
         self.written += len(gathered.points) - len(poison)
         self.poisoned += len(poison)

@@ -114,6 +114,8 @@ class Recipient:
 
     channel: str
     kinds: frozenset[Kind] = frozenset({Kind.FIRE, Kind.PREALARM, Kind.SUPERVISORY})
+    follow: bool = False
+    """Told of every change of an incident's record (MQTT incident topics), instead of only when somebody must act."""
 
 
 @dataclass(frozen=True, slots=True)

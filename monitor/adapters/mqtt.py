@@ -1,0 +1,389 @@
+"""The feed on paho-mqtt, driven by our event loop: nothing is acknowledged before the ledger has it.
+
+Uses paho's external-loop interface with manual acknowledgement. A full inbox takes the socket out of the loop, so the broker queues.
+Each connection is a new paho client under the same client identifier: the session lives at the broker, stale packet identifiers do not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import paho.mqtt.client as paho
+import structlog
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from pydantic import SecretStr
+
+from monitor.inbox import Inbox
+from monitor.ports import TryAgain
+
+log = structlog.get_logger(__name__)
+
+READ_AHEAD = 65_536
+PACKETS_A_TURN = 500
+"""After so many packets other tasks of the loop get their turn."""
+BACK_OFF = (0.5, 30.0)
+CONNACK_WITHIN = 10.0
+DROPPED = "$SYS/broker/publish/messages/dropped"
+SOURCE = "feed"
+
+
+@dataclass(frozen=True, slots=True)
+class MqttSettings:
+    """How to reach the broker."""
+
+    host: str
+    port: int = 1883
+    protocol: str = "3.1.1"
+    """`3.1.1` or `5`"""
+    client_id: str = "wanglou"
+    username: str | None = None
+    password: SecretStr | None = None
+    tls: ssl.SSLContext | None = None
+    keepalive: int = 60
+    topics: tuple[str, ...] = ("wl/+/+/up", "wl/+/+/status")
+    session_expiry: int = 7 * 24 * 3600
+    """Seconds the broker keeps queueing for us (MQTT 5; with 3.1.1 the broker decides)."""
+    inflight: int = field(default=1000)
+    """Receive Maximum (MQTT 5)."""
+
+
+class _Buffered:
+    """A socket that reads ahead and writes behind: paho asks for single bytes, and sends four bytes per acknowledgement."""
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+        self._data = b""
+        self._pos = 0
+        self._out = bytearray()
+
+    def recv(self, size: int) -> bytes:
+        """At most `size` bytes; b"" at the end. Raises BlockingIOError as the socket does."""
+        end = self._pos + size
+        if end <= len(self._data):
+            taken = self._data[self._pos : end]
+            self._pos = end
+            return taken
+        rest = self._data[self._pos :]
+        self._data, self._pos = b"", 0
+        if rest:
+            return rest
+        self._data = self._sock.recv(READ_AHEAD)
+        taken = self._data[:size]
+        self._pos = len(taken)
+        return taken
+
+    @property
+    def waiting(self) -> bool:
+        """Whether bytes are here that the loop's selector does not know of."""
+        return self._pos < len(self._data) or (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0)
+
+    def send(self, data: bytes | bytearray) -> int:
+        """Keep it until `flush`."""
+        self._out += data
+        return len(data)
+
+    def flush(self) -> bool:
+        """Write what is kept; False when some of it must wait for the socket."""
+        while self._out:
+            try:
+                sent = self._sock.send(self._out)
+            except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                return False
+            del self._out[:sent]
+        return True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+class _Client(paho.Client):
+    """paho's client on a buffered socket."""
+
+    def _create_socket(self) -> Any:
+        return _Buffered(super()._create_socket())
+
+
+class MqttFeed:
+    """See monitor.ports.Feed. `trouble(active, detail)` is told when the connection is lost and found again."""
+
+    def __init__(self, settings: MqttSettings, inbox: Inbox, trouble: Callable[[str, bool, str], None]) -> None:
+        self._settings = settings
+        self._inbox = inbox
+        self._trouble = trouble
+        self._client: _Client | None = None
+        self._buffered: _Buffered | None = None
+        self._generation = 0
+        self._paused = False
+        self._reading = False
+        self._writing = False
+        self._task: asyncio.Task[None] | None = None
+        self._connack: asyncio.Future[tuple[str, bool]] | None = None
+        self._lost: asyncio.Event = asyncio.Event()
+        self._dropped: int | None = None
+        self.connected = False
+        self.connections = 0
+        inbox.on_room = self._resume
+
+    # --- the port ----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Connect, and stay connected, in the background."""
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.create_task(self._stay_connected(), name="feed")
+
+    async def wait(self) -> None:
+        """Returns or raises when the connection keeper ends: it only does so by a mistake in this program."""
+        if self._task is not None:
+            await asyncio.shield(self._task)
+
+    async def pause(self) -> None:
+        """Stop reading; acknowledgements still go out."""
+        self._paused = True
+        self._read_no_more()
+
+    def acknowledge(self, tokens: Sequence[int]) -> None:
+        """PUBACK those of this connection; the broker brings the others again."""
+        client = self._client
+        if client is None or not self.connected:
+            return
+        generation = self._generation
+        for token in tokens:
+            if token >> 16 == generation:
+                client.ack(token & 0xFFFF, 1)
+        self._write()
+
+    async def stop(self) -> None:
+        """DISCONNECT, without ending the session."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        if self._client is not None and self.connected:
+            self._client.disconnect()
+            self._write()
+        self._close()
+
+    # --- connection --------------------------------------------------------------------------------------------------
+
+    async def _stay_connected(self) -> None:
+        delay, told = BACK_OFF[0], False
+        while True:
+            try:
+                await self._connect()
+                if told:
+                    log.info("broker connected again")
+                self._trouble(SOURCE, False, "")
+                told, began = False, time.monotonic()
+                why = await self._serve()
+                if time.monotonic() - began > BACK_OFF[1]:
+                    delay = BACK_OFF[0]
+            except TryAgain as error:
+                why = str(error)
+            finally:
+                self._close()
+            if not told:
+                log.warning("broker lost", why=why)
+            told = True
+            self._trouble(SOURCE, True, why)
+            await asyncio.sleep(delay * random.uniform(0.5, 1.5))
+            delay = min(delay * 2, BACK_OFF[1])
+
+    async def _connect(self) -> None:
+        """A connection with an accepted CONNACK and our subscriptions. Raises TryAgain with the remedy."""
+        s = self._settings
+        self._generation = self._generation % 0xFFFF + 1
+        self._lost = asyncio.Event()
+        self._connack = self._loop.create_future()
+        client = self._client = self._make_client()
+        try:
+            # connect() looks up names and shakes hands in the foreground, so not on the loop.
+            await self._loop.run_in_executor(None, self._open, client)
+        except (OSError, ssl.SSLError, ValueError) as error:
+            raise TryAgain(f"cannot reach the broker at {s.host}:{s.port}: {error}") from None
+        sock = client.socket()
+        if not isinstance(sock, _Buffered):
+            raise TryAgain(f"the broker at {s.host}:{s.port} hung up")
+        self._buffered = sock
+        self._resume()
+        self._write()
+        try:
+            async with asyncio.timeout(CONNACK_WITHIN):
+                refusal, resumed = await self._connack
+        except TimeoutError:
+            raise TryAgain(
+                f"the broker at {s.host}:{s.port} did not answer CONNECT within {CONNACK_WITHIN:.0f} s"
+            ) from None
+        if refusal:
+            raise TryAgain(f"the broker refused us: {refusal}; check username, password, certificate and client_id")
+        if self.connections and not resumed:
+            log.warning(
+                "the broker had forgotten our session: messages published meanwhile are lost; see docs/operations.md"
+            )
+        client.subscribe([(topic, 1) for topic in (*s.topics, DROPPED)])
+        self.connected = True
+        self.connections += 1
+        self._write()
+
+    def _make_client(self) -> _Client:
+        s = self._settings
+        five = s.protocol == "5"
+        client = _Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=s.client_id,
+            clean_session=None if five else False,
+            protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
+            manual_ack=True,
+        )
+        client.connect_timeout = CONNACK_WITHIN
+        if s.username is not None:
+            client.username_pw_set(s.username, s.password.get_secret_value() if s.password else None)
+        if s.tls is not None:
+            client.tls_set_context(s.tls)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        client.on_socket_register_write = self._on_register_write
+        client.on_socket_close = self._on_socket_close
+        return client
+
+    def _open(self, client: _Client) -> None:
+        s = self._settings
+        if s.protocol == "5":
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.SessionExpiryInterval = s.session_expiry
+            properties.ReceiveMaximum = min(s.inflight, 65_535)
+            client.connect(s.host, s.port, s.keepalive, clean_start=False, properties=properties)
+        else:
+            client.connect(s.host, s.port, s.keepalive)
+
+    async def _serve(self) -> str:
+        """Keep alive until the connection is lost; return why."""
+        while not self._lost.is_set():
+            if self._client is not None:
+                self._client.loop_misc()
+                self._write()
+            try:
+                async with asyncio.timeout(1):
+                    await self._lost.wait()
+            except TimeoutError:
+                continue
+        return "the connection was lost"
+
+    def _close(self) -> None:
+        if self._buffered is not None:
+            self._let_go()
+            self._buffered.close()
+        self._buffered = None
+        self._client = None
+        self.connected = False
+
+    def _let_go(self) -> None:
+        self._read_no_more()
+        if self._writing and self._buffered is not None:
+            self._loop.remove_writer(self._buffered.fileno())
+        self._writing = False
+
+    # --- the loop's callbacks ----------------------------------------------------------------------------------------
+
+    def _resume(self) -> None:
+        """Read (again), unless asked to pause."""
+        if self._buffered is not None and not self._paused and not self._reading and self._buffered.fileno() >= 0:
+            self._loop.add_reader(self._buffered.fileno(), self._read)
+            self._reading = True
+            if self._buffered.waiting:
+                self._loop.call_soon(self._read)
+
+    def _read_no_more(self) -> None:
+        if self._reading and self._buffered is not None and self._buffered.fileno() >= 0:
+            self._loop.remove_reader(self._buffered.fileno())
+        self._reading = False
+
+    def _read(self) -> None:
+        client, buffered = self._client, self._buffered
+        if client is None or buffered is None or not self._reading:
+            return
+        inbox, read = self._inbox, client.loop_read
+        for _ in range(PACKETS_A_TURN):
+            if read() != paho.MQTT_ERR_SUCCESS or self._buffered is None:
+                return
+            if inbox.full:
+                self._read_no_more()
+                return
+            if not buffered.waiting:
+                return
+        self._loop.call_soon(self._read)
+
+    def _write(self) -> None:
+        client, buffered = self._client, self._buffered
+        if client is None or buffered is None:
+            return
+        if client.want_write():
+            client.loop_write()
+        if self._buffered is None:
+            return
+        try:
+            done = buffered.flush()
+        except OSError:
+            self._lost.set()
+            return
+        if not done and not self._writing:
+            self._loop.add_writer(buffered.fileno(), self._write)
+            self._writing = True
+        elif done and self._writing:
+            self._loop.remove_writer(buffered.fileno())
+            self._writing = False
+
+    # --- paho's callbacks --------------------------------------------------------------------------------------------
+
+    def _on_register_write(self, _client: paho.Client, _userdata: Any, _sock: Any) -> None:
+        """Nothing: every place that makes paho write is followed by `_write`, once for many packets."""
+
+    def _on_connect(self, _client: paho.Client, _userdata: Any, flags: Any, reason: Any, _properties: Any) -> None:
+        if self._connack is not None and not self._connack.done():
+            self._connack.set_result((str(reason) if reason.is_failure else "", bool(flags.session_present)))
+
+    def _on_disconnect(self, client: paho.Client, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        if client is self._client:
+            self._lost.set()
+            if self._connack is not None and not self._connack.done():
+                self._connack.set_result((str(reason), False))
+
+    def _on_socket_close(self, client: paho.Client, _userdata: Any, _sock: Any) -> None:
+        """paho is about to close the socket by itself: let go of the descriptor while it still has its number."""
+        if client is self._client and self._buffered is not None:
+            self._let_go()
+            self._buffered = None
+
+    def _on_message(self, _client: paho.Client, _userdata: Any, m: paho.MQTTMessage) -> None:
+        try:
+            topic = m.topic
+        except UnicodeDecodeError:
+            topic = "(not UTF-8)"
+        if topic == DROPPED:
+            self._on_dropped(m)
+        else:
+            self._inbox.message(
+                topic, bytes(m.payload), m.qos, m.retain, m.dup, self._generation << 16 | m.mid if m.qos else 0
+            )
+
+    def _on_dropped(self, m: paho.MQTTMessage) -> None:
+        """The broker threw messages away, ours perhaps: a limit of its own bit (see deploy/ for settings that do not)."""
+        if m.qos and self._client is not None:
+            self._client.ack(m.mid, m.qos)
+        if not m.payload.isdigit():
+            return
+        count, before = int(m.payload), self._dropped
+        self._dropped = count
+        if before is not None and count > before:
+            log.warning("the broker drops messages", dropped=count - before, remedy="raise max_queued_messages")
+            self._trouble("broker-drops", True, f"the broker dropped {count - before} messages: raise its queue limits")
+        elif before is not None and not m.retain:
+            self._trouble("broker-drops", False, "")

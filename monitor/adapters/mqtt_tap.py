@@ -1,0 +1,83 @@
+"""Listening in on a broker, and playing a tape to one: for `wanglou record` and `wanglou replay --broker`, on aiomqtt.
+
+Not for the daemon's intake: aiomqtt acknowledges at enqueue, which is fine for a look and wrong for a fire.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
+
+import aiomqtt
+from pydantic import SecretStr
+
+from monitor.ports import Message, TryAgain
+from rules.model import Micros
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerAddress:
+    """How to reach a broker as a guest."""
+
+    host: str
+    port: int
+    username: str | None = None
+    password: SecretStr | None = None
+    tls: ssl.SSLContext | None = None
+
+    def client(self, queue: int) -> aiomqtt.Client:
+        """A clean session under a name of its own; `queue` messages may wait in each direction."""
+        password = self.password.get_secret_value() if self.password else None
+        return aiomqtt.Client(
+            self.host, self.port, username=self.username, password=password, tls_context=self.tls,
+            max_queued_incoming_messages=queue, max_queued_outgoing_messages=queue,
+        )  # fmt: skip
+
+
+async def listen(broker: BrokerAddress, topics: Iterable[str], now: Callable[[], Micros]) -> AsyncIterator[Message]:
+    """Messages as they come, retained ones first. Raises TryAgain when the broker is lost."""
+    try:
+        async with broker.client(100_000) as client:
+            for topic in topics:
+                await client.subscribe(topic, 1)
+            async for m in client.messages:
+                payload = bytes(m.payload) if isinstance(m.payload, bytes | bytearray) else b""
+                yield Message(now(), m.topic.value, payload, m.qos, m.retain)
+    except aiomqtt.MqttError as error:
+        raise TryAgain(f"the broker at {broker.host}:{broker.port}: {error}") from None
+
+
+async def publish(
+    broker: BrokerAddress,
+    messages: Iterable[Message],
+    *,
+    speed: float,
+    in_flight: int = 500,
+    done: Callable[[Message], None],
+) -> int:
+    """Play messages with their gaps divided by `speed` (0: as fast as the broker acknowledges). Returns how many were published.
+
+    Raises TryAgain when the broker is lost.
+    """
+    count, began, first_at = 0, time.monotonic(), None
+    waiting: set[asyncio.Task[None]] = set()
+    try:
+        async with broker.client(in_flight * 2) as client:
+            for m in messages:
+                first_at = m.at if first_at is None else first_at
+                if speed and (wait := began + (m.at - first_at) / 1e6 / speed - time.monotonic()) > 0:
+                    await asyncio.sleep(wait)
+                waiting.add(asyncio.ensure_future(client.publish(m.topic, m.payload, max(m.qos, 1), m.retain)))
+                if len(waiting) >= in_flight:
+                    finished, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                    for task in finished:
+                        task.result()
+                count += 1
+                done(m)
+            await asyncio.gather(*waiting)
+    except aiomqtt.MqttError as error:
+        raise TryAgain(f"the broker at {broker.host}:{broker.port}: {error}") from None
+    return count

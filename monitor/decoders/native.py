@@ -1,0 +1,112 @@
+"""Our own payload family: `wl/{site}/{device}/up`, a flat JSON object of catalogue quantities, and `…/status`.
+
+Knows the wire and the catalogue; neither the site nor the clock. Fields that cannot be used are named one by one, the others count:
+a detector with one odd field must still be able to report a fire.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic_core import from_json
+
+from monitor.decoders import Decoded, Fault, Undecodable
+from rules.model import Micros, Value
+from rules.quantities import QuantityError, read
+
+MAX_FIELDS = 64
+MAX_NAME = 64
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_STATUS = {b"online": True, b"offline": False}
+
+
+def decode(topic: str, payload: bytes) -> Decoded | None:
+    """What a message on `wl/…` says; None for our own topics (`incidents`, `down`). Raises Undecodable."""
+    parts = topic.split("/")
+    if len(parts) != 4 or not parts[1] or not parts[2] or parts[1].startswith("$"):
+        raise Undecodable("topic", "the topic is not wl/{site}/{device}/up or …/status")
+    _, site, device, leaf = parts
+    if device == "incidents" or leaf == "down":
+        return None
+    key = f"{site}/{device}"
+    if len(site) > MAX_NAME or len(device) > MAX_NAME or not key.isprintable():
+        raise Undecodable("topic", f"site and device names are printable and at most {MAX_NAME} characters")
+    if leaf == "up":
+        return _up(key, payload)
+    if leaf == "status":
+        return _status(key, payload)
+    raise Undecodable("topic", f"nothing is expected below {leaf[:32]!r}; readings belong on …/up", key)
+
+
+def _up(key: str, payload: bytes) -> Decoded:
+    try:
+        data = from_json(payload, allow_inf_nan=True, cache_strings="keys")
+    except ValueError as error:
+        raise Undecodable("not-json", f"the payload is not JSON: {str(error)[:120]}", key) from None
+    if type(data) is not dict:
+        raise Undecodable("not-json", "the payload is JSON, but not an object of quantities", key)
+    if len(data) > MAX_FIELDS:
+        raise Undecodable("too-large", f"{len(data)} fields; at most {MAX_FIELDS} are read", key)
+    values: dict[str, Value] = {}
+    faults: list[Fault] = []
+    measured_at: Micros | None = None
+    identity: str | None = None
+    for name, raw in data.items():
+        if name == "at":
+            try:
+                measured_at = moment(raw)
+            except ValueError as error:
+                faults.append(Fault("clock", f"at: {error}"))
+        elif name == "id":
+            if isinstance(raw, str | int) and not isinstance(raw, bool) and len(str(raw)) <= MAX_NAME:
+                identity = str(raw)
+            else:
+                faults.append(
+                    Fault("wrong-type", f"id: a text or whole number of at most {MAX_NAME} characters is expected")
+                )
+        else:
+            try:
+                values[name] = read(name, raw)
+            except QuantityError as error:
+                faults.append(Fault(error.reason, str(error)))
+    if not values:
+        if faults:
+            raise Undecodable(faults[0].reason, "; ".join(fault.detail for fault in faults)[:500], key)
+        raise Undecodable("empty", "the object holds no quantity", key)
+    return Decoded(key, values, measured_at, identity, tuple(faults))
+
+
+def _status(key: str, payload: bytes) -> Decoded:
+    """`online` / `offline`, bare or as `{"state": …}`; by last will, so what is retained is the present state."""
+    word: Any = payload.strip().lower()
+    if word.startswith(b"{"):
+        try:
+            word = str(json.loads(payload).get("state", "")).lower().encode()
+        except (ValueError, AttributeError, RecursionError):
+            word = b""
+    online = _STATUS.get(word)
+    if online is None:
+        raise Undecodable("status", "a status is the word online or offline", key)
+    return Decoded(key, {"online": online})
+
+
+def moment(raw: object) -> Micros:
+    """RFC 3339 with an offset, or epoch milliseconds, as microseconds. Raises ValueError with the remedy."""
+    if isinstance(raw, bool):
+        raise ValueError("a moment is RFC 3339 text or epoch milliseconds, not true or false")  # noqa: TRY004 - one error for one field
+    if isinstance(raw, int | float):
+        if not -(1 << 60) < raw * 1000 < 1 << 60:
+            raise ValueError("these epoch milliseconds are beyond any calendar")
+        return round(raw * 1000)
+    if isinstance(raw, str) and len(raw) <= 40:
+        try:
+            parsed = datetime.fromisoformat(raw)
+        except ValueError:
+            raise ValueError("not an RFC 3339 date and time, such as 2026-11-22T08:00:00.250+08:00") from None
+        if parsed.tzinfo is None:
+            raise ValueError("the offset is missing; write …+08:00 or …Z")
+        return (parsed - _EPOCH) // _MICROSECOND
+    raise ValueError("a moment is RFC 3339 text or epoch milliseconds")

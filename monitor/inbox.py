@@ -1,0 +1,85 @@
+"""The one door to the panel: messages and events in the order in which they arrived, bounded, stamped by one clock.
+
+Knows nothing of what they mean. When it is full the feed stops reading the socket and the broker queues; when there is room again the
+feed goes on. People's moves and our own troubles always fit: they are few, and must not wait for a flood of readings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeAlias
+
+from monitor.clock import Clock, FakeClock
+from monitor.ports import Message
+from rules.model import Effect, Micros, Move, Receipt, Tick, Trouble
+from rules.rule import BookChanged
+
+Given: TypeAlias = Move | Receipt | Trouble | Tick | BookChanged
+Answer: TypeAlias = "asyncio.Future[list[Effect]]"
+Item: TypeAlias = Message | tuple[Given, Answer | None]
+
+
+class Inbox:
+    """For one event loop. `limit` counts messages; reading goes on again at a fifth of it."""
+
+    def __init__(self, clock: Clock | FakeClock, limit: int = 5000) -> None:
+        self.clock = clock
+        self.limit = limit
+        self._items: list[Item] = []
+        self._messages = 0
+        self._filled = asyncio.Event()
+        self._full = False
+        self.on_room: Callable[[], None] = lambda: None
+        """Called when a full inbox has room again."""
+
+    @property
+    def full(self) -> bool:
+        """Whether the feed should stop reading."""
+        return self._full
+
+    @property
+    def depth(self) -> int:
+        """Messages and events that wait."""
+        return len(self._items)
+
+    def message(self, topic: str, payload: bytes, qos: int, retain: bool, dup: bool, token: int) -> None:
+        """A message arrived now."""
+        self._items.append(Message(self.clock.now(), topic, payload, qos, retain, dup, token))
+        self._messages += 1
+        if self._messages >= self.limit:
+            self._full = True
+        self._filled.set()
+
+    def put(self, event: Given) -> None:
+        """Something happened now; its `at` is set here."""
+        self._items.append((self._stamped(event), None))
+        self._filled.set()
+
+    async def ask(self, event: Given) -> list[Effect]:
+        """The same, and wait until it is committed; returns the effects of this event."""
+        answer: Answer = asyncio.get_running_loop().create_future()
+        self._items.append((self._stamped(event), answer))
+        self._filled.set()
+        return await answer
+
+    async def take(self, limit: int, timeout: float) -> list[Item]:
+        """The oldest items, at most `limit`; an empty list when nothing came within `timeout` seconds."""
+        if not self._items:
+            self._filled.clear()
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._filled.wait()
+            except TimeoutError:
+                return []
+        taken, self._items = self._items[:limit], self._items[limit:]
+        self._messages -= sum(isinstance(item, Message) for item in taken)
+        if self._full and self._messages <= self.limit // 5:
+            self._full = False
+            self.on_room()
+        return taken
+
+    def _stamped(self, event: Given) -> Given:
+        now: Micros = self.clock.now()
+        return replace(event, at=now)

@@ -1,0 +1,1 @@
+"""The ledger port's implementations: the spine that everything downstream reads by its own cursor."""

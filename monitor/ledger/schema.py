@@ -1,0 +1,68 @@
+"""The ledger's tables, version by version. A new version is a new entry at the end; entries that were released never change."""
+
+from __future__ import annotations
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE tape (
+        first_seq INTEGER PRIMARY KEY,
+        last_seq  INTEGER NOT NULL,
+        first_at  INTEGER NOT NULL,
+        last_at   INTEGER NOT NULL,
+        record    BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE incident (
+        id        TEXT PRIMARY KEY,
+        is_open   INTEGER NOT NULL,
+        raised_at INTEGER NOT NULL,
+        record    TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX incident_by_age ON incident (raised_at);
+    CREATE INDEX incident_open ON incident (raised_at) WHERE is_open = 1;
+    CREATE TABLE entry (
+        id        INTEGER PRIMARY KEY AUTOINCREMENT,
+        at        INTEGER NOT NULL,
+        incident  TEXT NOT NULL,
+        step      TEXT NOT NULL,
+        detail    TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX entry_of_incident ON entry (incident, id);
+    CREATE TABLE push (
+        number    INTEGER PRIMARY KEY,
+        key       TEXT NOT NULL UNIQUE,
+        at        INTEGER NOT NULL,
+        incident  TEXT NOT NULL,
+        step      TEXT NOT NULL,
+        channel   TEXT NOT NULL,
+        kind      TEXT NOT NULL,
+        expires_at INTEGER NOT NULL,
+        body      TEXT NOT NULL,
+        outcome   TEXT NOT NULL DEFAULT 'pending',
+        attempts  INTEGER NOT NULL DEFAULT 0,
+        reply     TEXT NOT NULL DEFAULT '',
+        next_at   INTEGER
+    ) STRICT;
+    CREATE INDEX push_of_incident ON push (incident, number);
+    CREATE INDEX push_open ON push (number) WHERE outcome IN ('pending', 'retry');
+    CREATE TABLE cursor (name TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT;
+    CREATE TABLE snapshot (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, state BLOB NOT NULL) STRICT;
+    CREATE TABLE quarantine (
+        id        INTEGER PRIMARY KEY AUTOINCREMENT,
+        at        INTEGER NOT NULL,
+        reason    TEXT NOT NULL,
+        detail    TEXT NOT NULL,
+        topic     TEXT NOT NULL,
+        payload   BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE stranger (
+        device    TEXT PRIMARY KEY,
+        messages  INTEGER NOT NULL,
+        first_at  INTEGER NOT NULL,
+        last_at   INTEGER NOT NULL,
+        topic     TEXT NOT NULL,
+        sample    BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX stranger_by_age ON stranger (last_at);
+    CREATE TABLE account (name TEXT PRIMARY KEY, n INTEGER NOT NULL) STRICT;
+    """,
+)

@@ -1,0 +1,269 @@
+"""The control panel: the only owner of the lookout and its engine. Takes a batch, decides, commits, and only then lets go of it.
+
+    inbox ─▶ lookout.see / engine.handle ─▶ ledger.commit ─▶ acknowledge, outbox, board, history
+
+Knows the ports and no adapter. A failure here is a failure of the process: what was not committed was not acknowledged, so the broker
+brings it again after the restart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgpack
+import structlog
+
+from monitor.inbox import Answer, Given, Inbox
+from monitor.lookout import KEPT_PAYLOAD, Lookout
+from monitor.ports import Batch, Ledger, Message, Verdict
+from monitor.tape import BOOK, MESSAGE, event_of, event_row, message_of, message_row
+from rules.document import Mistakes
+from rules.engine import Event
+from rules.model import AlarmChanged, Effect, Entry, IncidentChanged, Push, PushSettled, Step, Tick
+from rules.rule import BookChanged, RuleBook
+from rules.rulebook import load_book
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT = 1.0
+"""Seconds at most between two ticks through the engine: deadlines are met within it and the watchdog is fed by it."""
+SNAPSHOT_ROWS = 50_000
+SNAPSHOT_ROWS_PER_DEVICE = 20
+"""A snapshot costs O(devices); taken each so many rows per device it costs O(1) per message."""
+
+_EVALUATED = frozenset({Verdict.LIVE.value, Verdict.LATE.value, Verdict.FUTURE.value, Verdict.RETAINED.value})
+_SAID = frozenset(
+    {
+        Step.RAISED,
+        Step.CONFIRMED,
+        Step.ESCALATED,
+        Step.REALARM,
+        Step.DISPATCHED,
+        Step.OVERDUE,
+        Step.CLOSED,
+        Step.PUSH_DEAD,
+    }
+)
+
+
+@dataclass(slots=True)
+class Committed:
+    """What the lanes behind the ledger are told of after a commit."""
+
+    last_seq: int
+    pushes: list[Push] = field(default_factory=list)
+    entries: int = 0
+    """How many timeline entries are new."""
+
+
+class Panel:
+    """`recover` once, then `run` until cancelled or `stop`ped."""
+
+    def __init__(
+        self,
+        lookout: Lookout,
+        ledger: Ledger,
+        inbox: Inbox,
+        *,
+        acknowledge: Callable[[Sequence[int]], None],
+        committed: Callable[[Committed], None],
+        ticked: Callable[[], None] = lambda: None,
+        batch_limit: int = 1000,
+    ) -> None:
+        self._lookout = lookout
+        self._engine = lookout.engine
+        self._ledger = ledger
+        self._inbox = inbox
+        self._acknowledge = acknowledge
+        self._committed = committed
+        self._ticked = ticked
+        self._batch_limit = batch_limit
+        self._rows_since_snapshot = 0
+        self._stopping = False
+        self.account: Counter[str] = Counter()
+        """verdict → messages, and `quarantined:<reason>`, since the ledger began"""
+        self.commits = 0
+
+    # --- start -------------------------------------------------------------------------------------------------------
+
+    async def recover(self, progress: Callable[[int, int], None] = lambda done, total: None) -> int:
+        """State = newest snapshot + the tape after it, effects discarded. Returns how many rows were folded in."""
+        self.account.update(await self._ledger.counts())
+        seq = 0
+        if (found := await self._ledger.snapshot()) is not None:
+            seq, state = found
+            data = msgpack.unpackb(state, strict_map_key=False)
+            book = _old_book(data["book"])
+            if book is not None:
+                self._engine.handle(BookChanged(0, book))
+            self._lookout.restore(data)
+        total, start = (await self._ledger.size()).last_seq, seq
+        while records := await self._ledger.tape_after(seq):
+            for record in records:
+                for number, row in enumerate(record.rows, record.first_seq):
+                    if number > seq:
+                        self._fold(row)
+                seq = record.first_seq + len(record.rows) - 1
+            progress(seq - start, total - start)
+            await asyncio.sleep(0)
+        self._rows_since_snapshot = seq - start
+        self._inbox.clock.floor(self._engine.now)
+        return seq - start
+
+    def _fold(self, row: tuple[Any, ...]) -> None:
+        if row[0] == MESSAGE:
+            if row[6] in _EVALUATED:
+                self._lookout.see(message_of(row))
+        elif row[0] != BOOK:
+            self._engine.handle(event_of(row))
+        elif (book := _old_book(row[3])) is not None:
+            self._engine.handle(BookChanged(row[1], book))
+
+    # --- work --------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Batch by batch, at our own pace. While one commit is synced the next batch gathers."""
+        while not self._stopping or self._inbox.depth:
+            items = await self._inbox.take(self._batch_limit, self._patience())
+            await self._process(items)
+
+    def stop(self) -> None:
+        """Finish what is in the inbox, then let `run` return. The feed must be paused before."""
+        self._stopping = True
+        self._inbox.put(Tick(0))
+
+    async def finish(self) -> None:
+        """Write a snapshot, so that the next start is quick. After `run`."""
+        batch = Batch(first_at=self._engine.now, last_at=self._engine.now, snapshot=self._snapshot())
+        await self._ledger.commit(batch)
+
+    def _patience(self) -> float:
+        """Seconds until something is due, at most the heartbeat."""
+        until_due = (self._engine.next_due - self._inbox.clock.now()) / 1_000_000
+        return min(max(until_due, 0.001), HEARTBEAT)
+
+    async def _process(self, items: list[Message | tuple[Given, Answer | None]]) -> None:
+        batch = Batch()
+        tokens: list[int] = []
+        answers: list[tuple[Answer, list[Effect]]] = []
+        see = self._lookout.see
+        counts: Counter[str] = Counter()
+        for item in items:
+            if isinstance(item, Message):
+                sight = see(item)
+                verdict = sight.verdict
+                counts[verdict] += 1
+                if item.token:
+                    tokens.append(item.token)
+                if verdict is not Verdict.OWN:
+                    kept = item if len(item.payload) <= 65_536 else item._replace(payload=item.payload[:KEPT_PAYLOAD])
+                    batch.rows.append(message_row(kept, verdict))
+                if sight.quarantined:
+                    batch.quarantined.extend(sight.quarantined)
+                    self.account.update(f"quarantined:{q.reason}" for q in sight.quarantined)
+                if verdict is Verdict.UNREGISTERED:
+                    _meet(batch, sight.device, item)
+                if sight.effects:
+                    _write_down(batch, sight.effects)
+            else:
+                event, answer = item
+                effects = self._engine.handle(event)
+                if type(event) is not Tick or effects:
+                    batch.rows.append(event_row(event))
+                _write_down(batch, effects)
+                if answer is not None:
+                    answers.append((answer, effects))
+        self._tick(batch)
+        batch.counts = dict(counts)
+        self.account.update(counts)
+        if batch.rows or batch.counts:
+            await self._commit(batch)
+        if tokens:
+            self._acknowledge(tokens)
+        for answer, effects in answers:
+            if not answer.cancelled():
+                answer.set_result(effects)
+        self._ticked()
+
+    def _tick(self, batch: Batch) -> None:
+        """Time passes through the engine when nothing older waits; it is only worth writing down when it did something.
+
+        What waits in the inbox carries its own, earlier time, and must not find a deadline met that it would have prevented.
+        """
+        if not self._inbox.depth and self._engine.next_due <= (now := self._inbox.clock.now()):
+            effects = self._engine.handle(Tick(now))
+            if effects:
+                batch.rows.append(event_row(Tick(now)))
+                _write_down(batch, effects)
+
+    async def _commit(self, batch: Batch) -> None:
+        batch.first_at = min(self._engine.now, _at(batch.rows[0])) if batch.rows else self._engine.now
+        batch.last_at = self._engine.now
+        self._rows_since_snapshot += len(batch.rows)
+        if self._rows_since_snapshot > max(SNAPSHOT_ROWS, SNAPSHOT_ROWS_PER_DEVICE * self._engine.device_count):
+            batch.snapshot = self._snapshot()
+            self._rows_since_snapshot = 0
+        last_seq = await self._ledger.commit(batch)
+        self.commits += 1
+        self._committed(Committed(last_seq, batch.pushes, len(batch.entries)))
+
+    def _snapshot(self) -> bytes:
+        packed: bytes = msgpack.packb(self._lookout.snapshot(), use_bin_type=True)
+        return packed
+
+
+def _old_book(texts: list[list[str]]) -> RuleBook | None:
+    try:
+        return load_book([(name, text) for name, text in texts])
+    except Mistakes as mistakes:
+        # An older version accepted it. The book of the site file comes into force right after the recovery.
+        log.warning("a rule book on the tape can no longer be read; its alarms end", mistakes=str(mistakes))
+        return None
+
+
+def _at(row: tuple[Any, ...]) -> int:
+    at: int = row[1]
+    return at
+
+
+def _meet(batch: Batch, device: str, m: Message) -> None:
+    count, first_at, *_ = batch.unregistered.get(device, (0, m.at, m.at, "", b""))
+    batch.unregistered[device] = (count + 1, first_at, m.at, m.topic[:512], m.payload[:KEPT_PAYLOAD])
+
+
+def _write_down(batch: Batch, effects: list[Effect]) -> None:
+    for effect in effects:
+        match effect:
+            case Entry():
+                detail = json.dumps(effect.detail, ensure_ascii=False)
+                batch.entries.append((effect.at, effect.incident, effect.step.value, detail))
+                if effect.step in _SAID:
+                    log.info(
+                        "incident " + effect.step,
+                        incident=effect.incident,
+                        **{k: v for k, v in effect.detail.items() if v != ""},
+                    )
+            case Push():
+                batch.pushes.append(effect)
+            case IncidentChanged():
+                batch.incidents[effect.incident.id] = effect.incident
+            case PushSettled():
+                batch.settled.append((effect.key, effect.outcome.value, effect.attempts, effect.reply, effect.next_at))
+            case AlarmChanged():
+                log.debug(
+                    "alarm",
+                    rule=effect.rule,
+                    subject=effect.subject,
+                    state=effect.state.value,
+                    incident=effect.incident,
+                )
+            case _:  # Refused: nothing happened; who asked is told
+                pass
+
+
+__all__ = ["Committed", "Event", "Panel"]

@@ -1,0 +1,161 @@
+"""From settings to parts: TLS contexts, broker settings, channels, histories. Knows every adapter and starts none."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+import aiohttp
+
+from monitor.adapters.dingtalk import DingTalk
+from monitor.adapters.embedded_history import EmbeddedHistory
+from monitor.adapters.feishu import Feishu
+from monitor.adapters.http_post import HttpPost
+from monitor.adapters.influx import InfluxHistory
+from monitor.adapters.mqtt import MqttSettings
+from monitor.adapters.mqtt_tap import BrokerAddress
+from monitor.adapters.mqtt_topics import MqttTopics
+from monitor.adapters.webhook import Webhook
+from monitor.adapters.wecom import WeCom
+from monitor.channel_sections import (
+    ChannelSettings,
+    DingTalkChannel,
+    FeishuChannel,
+    MqttChannel,
+    WebhookChannel,
+    WeComChannel,
+)
+from monitor.lookout import Limits
+from monitor.outbox import LaneLimits
+from monitor.ports import Channel, History
+from monitor.sections import Broker, HistorySettings, Tls
+from monitor.sections import EmbeddedHistory as EmbeddedSettings
+from monitor.settings import Settings
+from rules.model import SECOND, Micros
+from rules.quantities import CATALOGUE
+
+WORDS = {name: (q.zh, q.en, q.unit) for name, q in CATALOGUE.items()}
+
+
+def tls_context(tls: Tls | None) -> ssl.SSLContext | None:
+    """None for plain TCP. Raises OSError, ssl.SSLError when a file is missing or no certificate."""
+    if tls is None:
+        return None
+    context = ssl.create_default_context(cafile=str(tls.ca) if tls.ca else None)
+    if tls.certificate is not None and tls.key is not None:
+        context.load_cert_chain(tls.certificate, tls.key)
+    if tls.insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def feed_settings(settings: Settings) -> MqttSettings:
+    """How the intake reaches its broker."""
+    m = settings.mqtt
+    return MqttSettings(
+        m.host,
+        m.port,
+        protocol=m.protocol,
+        client_id=m.client_id,
+        username=m.username,
+        password=m.password,
+        tls=tls_context(m.tls),
+        keepalive=m.keepalive // SECOND,
+        topics=m.topics,
+        session_expiry=m.session_expiry // SECOND,
+        inflight=m.inbox_limit,
+    )
+
+
+def guest(broker: Broker) -> BrokerAddress:
+    """The same broker, as a guest without a session."""
+    return BrokerAddress(broker.host, broker.port, broker.username, broker.password, tls_context(broker.tls))
+
+
+def limits(settings: Settings) -> Limits:
+    """Freshness and sizes."""
+    quality = settings.quality
+    return Limits(quality.late_after, quality.future_tolerance, settings.mqtt.max_payload_bytes)
+
+
+def channels(settings: Settings, session: aiohttp.ClientSession, now: Callable[[], Micros]) -> dict[str, Channel]:
+    """Every channel of the site file, by name; nothing is connected yet."""
+    post = HttpPost(session)
+    return {name: _channel(settings, name, section, post, now) for name, section in settings.channels.items()}
+
+
+def lane_limits(settings: Settings) -> dict[str, LaneLimits]:
+    """What each channel is asked to carry; state topics keep their order."""
+    return {
+        name: LaneLimits(c.concurrency, c.timeout / SECOND, c.rate_per_minute, ordered=isinstance(c, MqttChannel))
+        for name, c in settings.channels.items()
+    }
+
+
+def _channel(settings: Settings, name: str, c: ChannelSettings, post: HttpPost, now: Callable[[], Micros]) -> Channel:
+    match c:
+        case WebhookChannel():
+            return Webhook(name, post, c.url, c.secrets, headers=c.headers, now=now)
+        case DingTalkChannel():
+            return DingTalk(
+                name, post, c.token, c.secret, mobiles=c.mobiles, at_all=c.at_all, style=c.style, keyword=c.keyword,
+                quantities=WORDS, base_url=c.base_url, now=now,
+            )  # fmt: skip
+        case WeComChannel():
+            return WeCom(
+                name,
+                post,
+                c.key,
+                mobiles=c.mobiles,
+                at_all=c.at_all,
+                style=c.style,
+                quantities=WORDS,
+                base_url=c.base_url,
+            )
+        case FeishuChannel():
+            return Feishu(
+                name,
+                post,
+                c.token,
+                c.secret,
+                users=c.users,
+                keyword=c.keyword,
+                quantities=WORDS,
+                base_url=c.base_url,
+                now=now,
+            )
+        case MqttChannel():
+            b = settings.broker_of(name, c)
+            return MqttTopics(
+                name, b.host, b.port, username=b.username, password=b.password, tls=tls_context(b.tls), client_id=b.client_id,
+                keepalive=b.keepalive // SECOND, timeout=c.timeout / SECOND,
+            )  # fmt: skip
+
+
+def histories(settings: Settings, now: Callable[[], Micros]) -> dict[str, History]:
+    """Every history of the site file, by name; the first one answers questions."""
+    return {h.name: _history(h, settings.data.folder, now) for h in settings.history}
+
+
+def _history(h: HistorySettings, folder: Path, now: Callable[[], Micros]) -> History:
+    if isinstance(h, EmbeddedSettings):
+        folder.mkdir(parents=True, exist_ok=True)
+        return EmbeddedHistory(
+            folder / f"{h.name}.sqlite3", raw_days=h.raw_days, minute_days=h.minute_days, hour_days=h.hour_days, now=now
+        )
+    return InfluxHistory(
+        h.url,
+        database=h.database_or_bucket,
+        api=h.api,
+        dialect=h.dialect,
+        org=h.org or "",
+        token=h.token.get_secret_value() if h.token else "",
+        username=h.username or "",
+        password=h.password.get_secret_value() if h.password else "",
+        timeout=h.timeout / SECOND,
+    )
+
+
+__all__ = ["WORDS", "channels", "feed_settings", "guest", "histories", "lane_limits", "limits", "tls_context"]
