@@ -8,8 +8,8 @@ A point is one line: measurement = kind, tags device, site, zone (without the si
 
 What cannot be said in line protocol, or is read differently by different servers, is written with a look-alike: a
 line break in a name as ␊ or ␍, a backslash before an escaped character or at the end as ＼, a leading # of a
-measurement as ＃, a quotation mark or any backslash of a kind or quantity as ＂ or ＼. Queries put names through the same
-functions, so they find what was written.
+measurement as ＃, a quotation mark or backslash anywhere in a kind or quantity as ＂ or ＼. Queries put names through
+the same functions, so they find what was written.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ for older ones (`api="v1"`). Reading is InfluxQL over `/query`, the one API that
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
 import json
 import re
@@ -67,7 +68,7 @@ class InfluxHistory:
         self._org = org
         self._token = token or (f"{username}:{password}" if username and api == "v2" else "")
         self._secrets = sorted({s for s in (self._token, password) if s}, key=len, reverse=True)
-        self._auth = aiohttp.BasicAuth(username, password) if username and not token else None
+        self._authorization = _authorization(token, username, password)
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._ca_file = ca_file
         self._encoder = LineEncoder(texts=dialect == "influxql")
@@ -262,9 +263,8 @@ class InfluxHistory:
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             context = ssl.create_default_context(cafile=self._ca_file) if self._ca_file else True
-            token = {"Authorization": f"Token {self._token}"} if self._token and self._auth is None else {}
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=context), timeout=self._timeout, auth=self._auth, headers=token
+                connector=aiohttp.TCPConnector(ssl=context), timeout=self._timeout, headers=self._authorization
             )
         return self._session
 
@@ -301,6 +301,15 @@ def _checked_url(url: str) -> URL:
     if parsed.user or parsed.password:
         raise ValueError("the database's URL must not hold a user or password: give them by their own settings")
     return URL(str(parsed).rstrip("/"))
+
+
+def _authorization(token: str, username: str, password: str) -> dict[str, str]:
+    """The header for /write and /query; the token goes first."""
+    if token:
+        return {"Authorization": f"Token {token}"}
+    if username:
+        return {"Authorization": "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()}
+    return {}
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -268,6 +268,7 @@ async def test_what_no_server_could_keep_will_never_do(subject: Subject, poison:
 
 
 async def test_half_a_character_is_poison_where_texts_are_kept(subject: Subject) -> None:
+    await subject.history.check()
     device = some_device()
     half = [point(device, T0, {"label": "\ud800", "temperature": 1.0})]
     if subject.texts:
