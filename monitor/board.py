@@ -42,11 +42,11 @@ class MoveError(Exception):
     """A person's move was not made; nothing was written."""
 
 
-class UnknownIncident(MoveError):  # noqa: N818 - what it tells, as in ports.py
+class UnknownIncident(MoveError):
     """There is no incident of this id."""
 
 
-class MoveRefused(MoveError):  # noqa: N818 - what it tells
+class MoveRefused(MoveError):
     """The incident's table does not allow the move. `reason` is one sentence for the person who made it."""
 
     def __init__(self, reason: str) -> None:
@@ -58,7 +58,7 @@ class Post(Protocol):
     """The way of a person's move into the inbox and of its outcome back."""
 
     async def __call__(
-        self, incident: str, verb: Verb, by: str, note: str, disposition: Disposition | None
+        self, incident: str, verb: Verb, by: str, note: str, disposition: Disposition | None, /
     ) -> Incident:
         """Return the incident as committed after the move. Raises UnknownIncident or MoveRefused."""
 

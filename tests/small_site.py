@@ -1,4 +1,4 @@
-"""A small compound with a console on a loopback port, and a client that holds every answer against the OpenAPI document.
+"""A small compound with a console on loopback, and a client that holds every answer against the OpenAPI document.
 
 Knows no engine: moves are made by a few lines that stand in for it.
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
-from monitor.console.answers import (
+from monitor.console.answers_account import (
     Account,
     QuarantinedAnswer,
     QuarantineList,
@@ -17,8 +17,7 @@ from monitor.console.answers import (
     UnregisteredAnswer,
     UnregisteredList,
 )
-from monitor.console.context import context, question, reply
-from monitor.console.places import NoQuestion
+from monitor.console.context import NoQuestion, context, question, reply
 from monitor.ports import Verdict
 
 _QUARANTINED = "quarantined:"

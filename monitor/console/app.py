@@ -19,7 +19,7 @@ from monitor.console.guard import guard, protect
 from monitor.console.metrics import Statistics, registry
 from monitor.console.openapi import DOCUMENT, PATH, document
 from monitor.console.probes import REGISTRY
-from monitor.console.problems import problems
+from monitor.console.problems import expect, problems
 from monitor.console.routes import ROUTES, Route
 from monitor.console.stream import end_streams
 from monitor.ports import History
@@ -64,9 +64,9 @@ def make_app(
         # A HEAD of the stream would hold a reader that never reads.
         streaming = "text/event-stream" in route.media
         if route.method == "GET":
-            app.router.add_get(route.path, route.handler, allow_head=not streaming)
+            app.router.add_get(route.path, route.handler, allow_head=not streaming, expect_handler=expect)
         else:
-            app.router.add_route(route.method, route.path, route.handler)
+            app.router.add_route(route.method, route.path, route.handler, expect_handler=expect)
     app.on_response_prepare.append(protect)
     app.on_shutdown.append(end_streams)
     return app

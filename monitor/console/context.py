@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from aiohttp import web
 from multidict import MultiMapping
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from monitor.board import Board, Post, Subscription
@@ -53,6 +53,12 @@ class Context:
 CONTEXT = web.AppKey("context", Context)
 
 
+class NoQuestion(BaseModel):
+    """Nothing may be asked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
 def context(request: web.Request) -> Context:
     """The surroundings of this request."""
     return request.config_dict[CONTEXT]
@@ -88,7 +94,12 @@ async def body(model: type[Model], request: web.Request) -> Model:
     """The JSON body, checked. Raises Problem 400 (not JSON), 413, 415 or 422 (JSON of another shape)."""
     if request.content_type != "application/json":
         raise Problem(415, "Send Content-Type: application/json.")
-    raw = await request.read()
+    try:
+        raw = await request.read()
+    except (ConnectionError, web.RequestPayloadError):
+        # Where the next request would begin on this connection is unknown now.
+        detail = "The body ended early, or is not encoded as its headers say."
+        raise Problem(400, detail, headers={"Connection": "close"}) from None
     try:
         return model.model_validate_json(raw)
     except ValidationError as error:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
-from monitor.console.answers import EntryAnswer, IncidentAnswer, IncidentDetail, IncidentPage, PushAnswer
-from monitor.console.context import clean, context, question, reply, whole_moments
+from monitor.console.answers_incidents import EntryAnswer, IncidentAnswer, IncidentDetail, IncidentPage, PushAnswer
+from monitor.console.context import NoQuestion, clean, context, question, reply, whole_moments
 from monitor.console.problems import Problem
 from monitor.console.times import Moment
 
@@ -43,6 +43,7 @@ async def list_incidents(request: web.Request) -> web.StreamResponse:
 async def one_incident(request: web.Request) -> web.StreamResponse:
     """The incident, its timeline and its pushes, all oldest first."""
     it = context(request)
+    question(NoQuestion, request.query)
     ledger = it.board.ledger
     key = request.match_info["incident"]
     position = it.board.position

@@ -13,7 +13,7 @@ from aiohttp.typedefs import Handler
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from monitor.board import MoveRefused, UnknownIncident
-from monitor.console.answers import IncidentAnswer
+from monitor.console.answers_incidents import IncidentAnswer
 from monitor.console.context import body, clean, context, reply
 from monitor.console.problems import Problem
 from rules.model import Disposition, Verb

@@ -12,7 +12,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from monitor.board import Board
-from monitor.console.answers import (
+from monitor.console.answers_places import (
     Coverage,
     DeviceAnswer,
     DevicePage,
@@ -24,7 +24,7 @@ from monitor.console.answers import (
     ZoneCoverage,
     ZoneList,
 )
-from monitor.console.context import clean, context, question, reply
+from monitor.console.context import NoQuestion, clean, context, question, reply
 from monitor.console.problems import Problem
 from rules.model import Micros
 
@@ -49,12 +49,6 @@ class CoverageQuestion(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     uncovered: bool = Field(default=False, description="Only zones without a live detector.")
-
-
-class NoQuestion(BaseModel):
-    """Nothing may be asked."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 async def list_devices(request: web.Request) -> web.StreamResponse:

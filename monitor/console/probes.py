@@ -12,7 +12,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from monitor.console.answers import Status
+from monitor.console.answers_account import Status
 from monitor.console.context import context, reply
 from monitor.console.guard import AUTHENTICATED
 from monitor.console.problems import Problem

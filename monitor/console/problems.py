@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Handler
 from pydantic import ValidationError
 
@@ -21,7 +21,7 @@ CONTENT_TYPE = "application/problem+json"
 
 _log = structlog.get_logger("wanglou.console")
 
-_TITLES = {
+TITLES = {
     400: ("bad-request", "请求有误 / The request cannot be read"),
     401: ("unauthorized", "需要令牌 / A bearer token is needed"),
     403: ("foreign-origin", "来源不被允许 / This origin is not allowed"),
@@ -30,6 +30,7 @@ _TITLES = {
     409: ("move-refused", "操作被拒绝 / The move was refused"),
     413: ("too-large", "请求过大 / The request is too large"),
     415: ("unsupported-media-type", "请用 JSON / Send JSON"),
+    417: ("expectation", "不支持该 Expect / This expectation is not supported"),
     421: ("misdirected", "主机名不被允许 / This host name is not served here"),
     422: ("invalid", "内容有误 / The content is wrong"),
     500: ("internal", "内部错误 / Something went wrong here"),
@@ -38,9 +39,10 @@ _TITLES = {
     503: ("unavailable", "暂不可用 / Not available at the moment"),
     504: ("no-answer", "没有及时答复 / No answer in time"),
 }
+"""Status → the name of its usual problem, and the title in Chinese and English."""
 
 
-class Problem(Exception):  # noqa: N818 - the standard's word
+class Problem(Exception):
     """A request that ends with an error of the API. `more` are further members of the document, plain JSON values."""
 
     def __init__(
@@ -73,7 +75,7 @@ def invalid(error: ValidationError, status: int = 400) -> Problem:
 
 def respond(problem: Problem, instance: str = "") -> web.Response:
     """The problem as an answer."""
-    slug, title = _TITLES.get(problem.status) or (str(problem.status), HTTPStatus(problem.status).phrase)
+    slug, title = TITLES.get(problem.status) or (str(problem.status), HTTPStatus(problem.status).phrase)
     document: dict[str, object] = {
         "type": f"urn:wanglou:problem:{problem.kind or slug}",
         "title": title,
@@ -105,6 +107,19 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         instance = uuid.uuid4().urn
         _log.exception("request failed", method=request.method, path=request.path, instance=instance)
         return respond(Problem(500, "The log of the daemon tells more under this instance."), instance)
+
+
+async def expect(request: web.Request) -> web.StreamResponse | None:
+    """Answer `Expect: 100-continue`, refuse other expectations: aiohttp asks this before any middleware."""
+    if request.version < HttpVersion11:
+        # RFC 9110 10.1.1: HTTP/1.0 knows no expectations, whatever a client of it sends.
+        return None
+    if request.headers.get("Expect", "").lower() != "100-continue":
+        return respond(Problem(417, "The only expectation that is understood is 100-continue."))
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    # The writer counts bytes to know whether an answer has begun; the interim answer is none.
+    request.writer.output_size = 0
+    return None
 
 
 def _from_http(error: web.HTTPException) -> web.Response:

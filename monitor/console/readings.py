@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from monitor.console.answers import BucketedReadings, BucketPoint, RawPoint, Readings
+from monitor.console.answers_account import BucketedReadings, BucketPoint, RawPoint, Readings
 from monitor.console.context import clean, context, question, reply, whole_moments
 from monitor.console.problems import Problem
 from monitor.console.times import Moment, Span, rfc3339

@@ -10,7 +10,18 @@ from dataclasses import dataclass
 from aiohttp.typedefs import Handler
 from pydantic import BaseModel
 
-from monitor.console import account, answers, incidents, moves, places, probes, readings, stream
+from monitor.console import (
+    account,
+    answers_account,
+    answers_incidents,
+    answers_places,
+    incidents,
+    moves,
+    places,
+    probes,
+    readings,
+    stream,
+)
 from rules.model import Verb
 
 API = "/api/v1"
@@ -50,7 +61,7 @@ def _move(path: str, verb: Verb, summary: str, shape: type[moves.MoveBody] = mov
         moves.move(verb, shape),
         "incidents",
         summary,
-        (answers.IncidentAnswer,),
+        (answers_incidents.IncidentAnswer,),
         body=shape,
         statuses=(403, 404, 409, 413, 415, 422, 504),
     )
@@ -63,7 +74,7 @@ ROUTES: tuple[Route, ...] = (
         incidents.list_incidents,
         "incidents",
         "Incidents, newest first",
-        (answers.IncidentPage,),
+        (answers_incidents.IncidentPage,),
         query=incidents.IncidentsQuestion,
     ),
     Route(
@@ -72,7 +83,7 @@ ROUTES: tuple[Route, ...] = (
         incidents.one_incident,
         "incidents",
         "One incident with its timeline and pushes",
-        (answers.IncidentDetail,),
+        (answers_incidents.IncidentDetail,),
         statuses=(404,),
     ),
     _move("acknowledge", Verb.ACKNOWLEDGE, "Somebody takes it on"),
@@ -97,7 +108,7 @@ ROUTES: tuple[Route, ...] = (
         places.list_devices,
         "places",
         "Devices by key",
-        (answers.DevicePage,),
+        (answers_places.DevicePage,),
         query=places.DevicesQuestion,
     ),
     Route(
@@ -106,19 +117,21 @@ ROUTES: tuple[Route, ...] = (
         places.one_device,
         "places",
         "One device and what it said last",
-        (answers.DeviceAnswer,),
+        (answers_places.DeviceAnswer,),
         statuses=(404,),
     ),
-    Route("GET", f"{API}/zones", places.list_zones, "places", "Detection zones", (answers.ZoneList,)),
-    Route("GET", f"{API}/stations", places.list_stations, "places", "Micro fire stations", (answers.StationList,)),
-    Route("GET", f"{API}/rules", places.list_rules, "places", "The rule book in force", (answers.RuleList,)),
+    Route("GET", f"{API}/zones", places.list_zones, "places", "Detection zones", (answers_places.ZoneList,)),
+    Route(
+        "GET", f"{API}/stations", places.list_stations, "places", "Micro fire stations", (answers_places.StationList,)
+    ),
+    Route("GET", f"{API}/rules", places.list_rules, "places", "The rule book in force", (answers_places.RuleList,)),
     Route(
         "GET",
         f"{API}/coverage",
         places.coverage,
         "places",
         "Zones with and without a live detector",
-        (answers.Coverage,),
+        (answers_places.Coverage,),
         query=places.CoverageQuestion,
     ),
     Route(
@@ -127,7 +140,7 @@ ROUTES: tuple[Route, ...] = (
         readings.readings,
         "readings",
         "One quantity of one device, raw or downsampled, as JSON or CSV",
-        (answers.Readings, answers.BucketedReadings),
+        (answers_account.Readings, answers_account.BucketedReadings),
         query=readings.ReadingsQuestion,
         statuses=(404, 501, 502),
         media=("application/json", "text/csv"),
@@ -139,7 +152,7 @@ ROUTES: tuple[Route, ...] = (
         account.quarantine,
         "account",
         "Messages set aside, newest first",
-        (answers.QuarantineList,),
+        (answers_account.QuarantineList,),
         query=account.NewestQuestion,
     ),
     Route(
@@ -148,21 +161,33 @@ ROUTES: tuple[Route, ...] = (
         account.unregistered,
         "account",
         "Devices that speak and are in no site file",
-        (answers.UnregisteredList,),
+        (answers_account.UnregisteredList,),
         query=account.NewestQuestion,
     ),
-    Route("GET", f"{API}/account", account.account, "account", "What became of every message", (answers.Account,)),
     Route(
-        "GET", f"{API}/troubles", account.troubles, "account", "What is wrong with the daemon", (answers.TroubleList,)
+        "GET",
+        f"{API}/account",
+        account.account,
+        "account",
+        "What became of every message",
+        (answers_account.Account,),
     ),
-    Route("GET", "/healthz", probes.healthz, "probes", "The process answers", (answers.Status,), open=True),
+    Route(
+        "GET",
+        f"{API}/troubles",
+        account.troubles,
+        "account",
+        "What is wrong with the daemon",
+        (answers_account.TroubleList,),
+    ),
+    Route("GET", "/healthz", probes.healthz, "probes", "The process answers", (answers_account.Status,), open=True),
     Route(
         "GET",
         "/readyz",
         probes.readyz,
         "probes",
         "The daemon can do its duty",
-        (answers.Status,),
+        (answers_account.Status,),
         statuses=(503,),
         open=True,
     ),

@@ -13,7 +13,7 @@ from aiohttp import ClientConnectionResetError, web
 from pydantic import BaseModel, ConfigDict, Field
 
 from monitor.board import Subscription
-from monitor.console.answers import EntryAnswer
+from monitor.console.answers_incidents import EntryAnswer
 from monitor.console.context import CONTEXT, Context, context, json_of, question
 from monitor.console.problems import Problem
 
@@ -41,6 +41,9 @@ async def stream(request: web.Request) -> web.StreamResponse:
     """Without `after` and Last-Event-ID: from now on."""
     it = context(request)
     after = _after(request)
+    if after is not None and after > it.board.position:
+        # A reader that was catching up may have seen rows that are committed and not yet published.
+        await it.board.refresh()
     if len(it.streams) >= it.max_streams:
         raise Problem(503, f"There are {it.max_streams} streams already.", headers={"Retry-After": "10"})
     position = it.board.position

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 from rules.model import SECOND, Micros
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_END: Micros = (datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 _MICROSECOND = timedelta(microseconds=1)
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _SPAN = re.compile(r"([1-9]\d{0,11})(ms|s|m|h|d)", re.ASCII)
@@ -26,7 +27,7 @@ def rfc3339(at: Micros) -> str:
     moment = _EPOCH + timedelta(microseconds=at)
     micros = moment.microsecond
     decimals = f".{micros:06}" if micros % 1000 else f".{micros // 1000:03}" if micros else ""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}{decimals}Z" if moment.year > 999 else f"{moment.isoformat()[:19]}{decimals}Z"
+    return f"{moment.isoformat()[:19]}{decimals}Z"
 
 
 def moment(text: object) -> Micros:
@@ -34,9 +35,13 @@ def moment(text: object) -> Micros:
     if not isinstance(text, str) or not _RFC3339.fullmatch(text):
         raise ValueError("write a moment as 2026-11-22T08:00:00+08:00 or 2026-11-22T00:00:00Z (in a query, + is %2B)")
     try:
-        return (datetime.fromisoformat(text.upper()) - _EPOCH) // _MICROSECOND
-    except (ValueError, OverflowError):
+        at = (datetime.fromisoformat(text.upper()) - _EPOCH) // _MICROSECOND
+    except ValueError:
         raise ValueError("there is no such moment in the calendar") from None
+    # Databases count nanoseconds in 64 bits, which end in 2262; nothing was measured before the epoch.
+    if not 0 <= at < _END:
+        raise ValueError("a moment lies between the years 1970 and 2200")
+    return at
 
 
 def span(text: object) -> Micros:

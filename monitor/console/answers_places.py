@@ -1,0 +1,211 @@
+"""The shapes of what the API says of devices, zones, stations, rules and coverage.
+
+Knows no HTTP; see `answers.py` for what all answers have in common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from monitor.board import DeviceState, RuleView
+from monitor.console.answers import Answer
+from monitor.console.times import Time
+from rules.model import (
+    SECOND,
+    AlarmState,
+    Device,
+    Freshness,
+    Kind,
+    Station,
+    Text,
+    Value,
+    Zone,
+)
+
+
+class AlarmAnswer(Answer):
+    """One alarm of a device that is not idle."""
+
+    rule: str
+    kind: Kind
+    state: AlarmState
+    incident: str
+
+
+class DeviceAnswer(Answer):
+    """A device and what it said last; `last_at` and `freshness` are null until it has been heard."""
+
+    key: str
+    site: str
+    kind: str
+    zone: str
+    zone_name: Text | None
+    name: Text
+    attributes: dict[str, Value]
+    online: bool | None
+    last_at: Time | None
+    freshness: Freshness | None
+    values: dict[str, Value]
+    alarms: list[AlarmAnswer]
+
+    @classmethod
+    def of(cls, device: Device, state: DeviceState | None, zones: Mapping[str, Zone]) -> DeviceAnswer:
+        """Who it is, and its state if it has one."""
+        zone = zones.get(device.zone)
+        return cls(
+            key=device.key,
+            site=device.site,
+            kind=device.kind,
+            zone=device.zone,
+            zone_name=zone.name if zone else None,
+            name=device.name,
+            attributes=dict(device.attributes),
+            online=state.online if state else None,
+            last_at=state.last_at if state else None,
+            freshness=state.freshness if state else None,
+            values=dict(state.values) if state else {},
+            alarms=[AlarmAnswer.model_validate(alarm) for alarm in state.alarms] if state else [],
+        )
+
+
+class DevicePage(Answer):
+    """Devices by key. `next` is the `after` of the next page."""
+
+    items: list[DeviceAnswer]
+    next: str | None
+
+
+class ZoneAnswer(Answer):
+    """A detection zone. `stations` are the keys of those that cover it; the first is sent."""
+
+    key: str
+    site: str
+    name: Text
+    kind: str
+    building: str
+    adjacent: list[str]
+    attributes: dict[str, Value]
+    stations: list[str]
+
+    @classmethod
+    def of(cls, zone: Zone, stations: tuple[Station, ...]) -> ZoneAnswer:
+        """The zone and who covers it."""
+        return cls(
+            key=zone.key,
+            site=zone.site,
+            name=zone.name,
+            kind=zone.kind,
+            building=zone.building,
+            adjacent=list(zone.adjacent),
+            attributes=dict(zone.attributes),
+            stations=[station.key for station in stations],
+        )
+
+
+class ZoneList(Answer):
+    """All zones by key."""
+
+    items: list[ZoneAnswer]
+
+
+class RecipientAnswer(Answer):
+    """A channel that a station listens on, and the kinds that are pushed to it, gravest first."""
+
+    channel: str
+    kinds: list[Kind]
+
+
+class StationAnswer(Answer):
+    """A micro fire station."""
+
+    key: str
+    name: Text
+    zones: list[str]
+    recipients: list[RecipientAnswer]
+
+    @classmethod
+    def of(cls, station: Station) -> StationAnswer:
+        """With sets in a stable order."""
+        return cls(
+            key=station.key,
+            name=station.name,
+            zones=sorted(station.zones),
+            recipients=[
+                RecipientAnswer(channel=r.channel, kinds=sorted(r.kinds, key=lambda kind: kind.rank))
+                for r in station.recipients
+            ],
+        )
+
+
+class StationList(Answer):
+    """All stations, in the order of the site file."""
+
+    items: list[StationAnswer]
+
+
+class RuleAnswer(Answer):
+    """A rule of the book in force, as its author wrote it."""
+
+    id: str
+    kind: Kind
+    title: Text
+    subject: str
+    devices: list[str]
+    quantities: list[str]
+    where: str
+    when: str
+    clear: str
+    hold_seconds: float
+    clear_for_seconds: float
+    latch: bool
+    advice: Text | None
+    group: str
+    reason: str
+
+    @classmethod
+    def of(cls, rule: RuleView) -> RuleAnswer:
+        """With spans in seconds."""
+        return cls(
+            id=rule.id,
+            kind=rule.kind,
+            title=rule.title,
+            subject=rule.subject,
+            devices=list(rule.devices),
+            quantities=list(rule.quantities),
+            where=rule.where,
+            when=rule.when,
+            clear=rule.clear,
+            hold_seconds=rule.hold / SECOND,
+            clear_for_seconds=rule.clear_for / SECOND,
+            latch=rule.latch,
+            advice=rule.advice,
+            group=rule.group,
+            reason=rule.reason,
+        )
+
+
+class RuleList(Answer):
+    """The book in force, in its order."""
+
+    items: list[RuleAnswer]
+
+
+class ZoneCoverage(Answer):
+    """How well a zone is watched. A detector is live when it has been heard and has not said that it is offline."""
+
+    zone: str
+    name: Text
+    detectors: int
+    heard: int
+    offline: int
+    live: int
+    covered: bool
+    last_at: Time | None
+
+
+class Coverage(Answer):
+    """Zones with and without a live detector."""
+
+    zones: int
+    covered: int
+    items: list[ZoneCoverage]
