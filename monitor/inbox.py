@@ -17,7 +17,7 @@ from rules.model import Effect, Micros, Move, Receipt, Tick, Trouble
 from rules.rule import BookChanged
 
 Given: TypeAlias = Move | Receipt | Trouble | Tick | BookChanged
-Answer: TypeAlias = "asyncio.Future[list[Effect]]"
+Answer: TypeAlias = asyncio.Future[list[Effect]]
 Item: TypeAlias = Message | tuple[Given, Answer | None]
 
 

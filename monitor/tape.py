@@ -146,6 +146,11 @@ def from_lines(lines: TextIO, name: str) -> Iterator[Message]:
         yield Message(newest, topic, payload, qos, retain)
 
 
+def slice_of(messages: Iterator[Message], begin: Micros, end: Micros) -> Iterator[Message]:
+    """Those with begin <= at < end."""
+    return (m for m in messages if begin <= m.at < end)
+
+
 def _payload(value: object) -> bytes:
     """People who write tapes by hand like to write the payload as an object; a text is taken as it is."""
     return value.encode() if isinstance(value, str) else json.dumps(value, ensure_ascii=False).encode()

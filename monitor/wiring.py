@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -14,7 +16,7 @@ from monitor.adapters.feishu import Feishu
 from monitor.adapters.http_post import HttpPost
 from monitor.adapters.influx import InfluxHistory
 from monitor.adapters.mqtt import MqttSettings
-from monitor.adapters.mqtt_tap import BrokerAddress
+from monitor.adapters.mqtt_tap import BrokerAddress, probe
 from monitor.adapters.mqtt_topics import MqttTopics
 from monitor.adapters.webhook import Webhook
 from monitor.adapters.wecom import WeCom
@@ -26,12 +28,16 @@ from monitor.channel_sections import (
     WebhookChannel,
     WeComChannel,
 )
+from monitor.clock import Clock
+from monitor.doctor import examine
+from monitor.findings import Finding
 from monitor.lookout import Limits
 from monitor.outbox import LaneLimits
 from monitor.ports import Channel, History
 from monitor.sections import Broker, HistorySettings, Tls
 from monitor.sections import EmbeddedHistory as EmbeddedSettings
 from monitor.settings import Settings
+from monitor.tls import client_context
 from rules.model import SECOND, Micros
 from rules.quantities import CATALOGUE
 
@@ -39,16 +45,8 @@ WORDS = {name: (q.zh, q.en, q.unit) for name, q in CATALOGUE.items()}
 
 
 def tls_context(tls: Tls | None) -> ssl.SSLContext | None:
-    """None for plain TCP. Raises OSError, ssl.SSLError when a file is missing or no certificate."""
-    if tls is None:
-        return None
-    context = ssl.create_default_context(cafile=str(tls.ca) if tls.ca else None)
-    if tls.certificate is not None and tls.key is not None:
-        context.load_cert_chain(tls.certificate, tls.key)
-    if tls.insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+    """None for plain TCP. Raises OSError when a certificate file cannot be used."""
+    return None if tls is None else client_context(tls)
 
 
 def feed_settings(settings: Settings) -> MqttSettings:
@@ -139,6 +137,20 @@ def histories(settings: Settings, now: Callable[[], Micros]) -> dict[str, Histor
     return {h.name: _history(h, settings.data.folder, now) for h in settings.history}
 
 
+async def checkup(settings: Settings) -> list[Finding]:
+    """What `wanglou doctor` finds, asked of the real broker, histories and channels; nobody is paged."""
+    now = Clock().now
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        pushing, remembering = channels(settings, session, now), histories(settings, now)
+        for channel in pushing.values():
+            stack.push_async_callback(channel.aclose)
+        for history in remembering.values():
+            stack.push_async_callback(history.aclose)
+        login = partial(probe, guest(settings.mqtt))
+        return await examine(settings, channels=pushing, histories=remembering, broker_check=login)
+
+
 def _history(h: HistorySettings, folder: Path, now: Callable[[], Micros]) -> History:
     if isinstance(h, EmbeddedSettings):
         folder.mkdir(parents=True, exist_ok=True)
@@ -158,4 +170,14 @@ def _history(h: HistorySettings, folder: Path, now: Callable[[], Micros]) -> His
     )
 
 
-__all__ = ["WORDS", "channels", "feed_settings", "guest", "histories", "lane_limits", "limits", "tls_context"]
+__all__ = [
+    "WORDS",
+    "channels",
+    "checkup",
+    "feed_settings",
+    "guest",
+    "histories",
+    "lane_limits",
+    "limits",
+    "tls_context",
+]

@@ -56,7 +56,6 @@ async def publish(
     *,
     speed: float,
     in_flight: int = 500,
-    done: Callable[[Message], None],
 ) -> int:
     """Play messages with their gaps divided by `speed` (0: as fast as the broker acknowledges). Returns how many were published.
 
@@ -76,8 +75,25 @@ async def publish(
                     for task in finished:
                         task.result()
                 count += 1
-                done(m)
             await asyncio.gather(*waiting)
     except aiomqtt.MqttError as error:
         raise TryAgain(f"the broker at {broker.host}:{broker.port}: {error}") from None
     return count
+
+
+async def probe(broker: BrokerAddress) -> str:
+    """Log in as the daemon would (under another client identifier) and read what the broker tells of itself. Raises TryAgain."""
+    dropped = "not told"
+    try:
+        async with broker.client(1000) as client:
+            await client.subscribe("$SYS/broker/publish/messages/dropped", 0)
+            try:
+                async with asyncio.timeout(2):
+                    async for m in client.messages:
+                        dropped = m.payload.decode() if isinstance(m.payload, bytes) else dropped
+                        break
+            except TimeoutError:
+                pass  # not every broker has $SYS, and not every user may read it
+    except aiomqtt.MqttError as error:
+        raise TryAgain(f"{error}: check username, password and certificate") from None
+    return f"login accepted; messages dropped by the broker since its start: {dropped}"

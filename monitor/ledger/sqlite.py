@@ -15,14 +15,15 @@ import fcntl
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from monitor.ledger.schema import MIGRATIONS
-from monitor.ports import Batch, LedgerSize, OutboxRow, Quarantined, TapeRecord, TimelineRow, Unregistered
-from monitor.tape import pack, unpack
+from monitor.ports import Batch, LedgerSize, Message, OutboxRow, Quarantined, TapeRecord, TimelineRow, Unregistered
+from monitor.tape import MESSAGE, message_of, pack, unpack
 from rules.model import Incident, IncidentState, Kind, Micros, Push
 from rules.response import incident_from_plain, incident_to_plain
 
@@ -268,16 +269,16 @@ def migrate(db: sqlite3.Connection) -> None:
         db.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;")
 
 
-def backup(folder: Path, target: Path, progress: Callable[[int, int], None] | None = None) -> None:
+def backup(folder: Path, target: Path) -> None:
     """Copy the ledger in `folder` to the file `target` while a daemon may be writing it; complete or not there at all.
 
-    `progress(done, total)` in pages. Raises FileExistsError, FileNotFoundError, sqlite3.Error, OSError.
+    Raises FileExistsError, FileNotFoundError, sqlite3.Error, OSError.
     """
     source_path = folder / FILE
     if not source_path.exists():
-        raise FileNotFoundError(f"there is no ledger in {folder}")
+        raise LedgerError(f"there is no ledger in {folder}")
     if target.exists():
-        raise FileExistsError(f"{target} exists already; a backup never overwrites")
+        raise LedgerError(f"{target} exists already; a backup never overwrites")
     part = target.with_name(target.name + ".part")
     part.unlink(missing_ok=True)
     source = connect(source_path, read_only=True)
@@ -288,8 +289,9 @@ def backup(folder: Path, target: Path, progress: Callable[[int, int], None] | No
         copy.execute("PRAGMA journal_mode = DELETE")
         verdict = copy.execute("PRAGMA integrity_check").fetchone()[0]
         if verdict != "ok":
-            raise sqlite3.DatabaseError(f"the copy is damaged: {verdict}")
-        pages = int(copy.execute("PRAGMA page_count").fetchone()[0])
+            raise LedgerError(f"the copy is damaged: {verdict}")
+    except sqlite3.Error as error:
+        raise LedgerError(f"the ledger cannot be copied: {error}") from None
     finally:
         copy.close()
         source.close()
@@ -301,8 +303,26 @@ def backup(folder: Path, target: Path, progress: Callable[[int, int], None] | No
         os.fsync(folder_handle)
     finally:
         os.close(folder_handle)
-    if progress:
-        progress(pages, pages)
+
+
+@contextmanager
+def messages_between(folder: Path, begin: Micros, end: Micros) -> Iterator[tuple[Iterator[Message], Micros, Micros]]:
+    """(messages, first_at, last_at) of a slice of a ledger's tape; a daemon may be writing it. Raises LedgerError."""
+    path = folder / FILE
+    if not path.exists():
+        raise LedgerError(f"there is no ledger in {folder}")
+    with closing(connect(path, read_only=True)) as db:
+        first, last = db.execute("SELECT min(first_at), max(last_at) FROM tape").fetchone()
+        rows = db.execute(
+            "SELECT record FROM tape WHERE last_at >= ? AND first_at < ? ORDER BY first_seq", (begin, end)
+        )
+        messages = (
+            message_of(row)
+            for (record,) in rows
+            for row in unpack(record)
+            if row[0] == MESSAGE and begin <= row[1] < end
+        )
+        yield messages, max(begin, first or 0), min(end, last or 0)
 
 
 def _statements(batch: Batch, last: int) -> list[tuple[str, Sequence[tuple[Any, ...]]]]:

@@ -1,0 +1,302 @@
+"""The command `wanglou`. Reads arguments, prints for people, and leaves the work to the modules.
+
+Exit codes: 0 well, 1 failed, 2 a wrong argument, site file or rule book (nothing was started).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from monitor import logs, wiring
+from monitor.adapters.mqtt_tap import listen, publish
+from monitor.app import Daemon
+from monitor.findings import exit_code, report
+from monitor.ledger.sqlite import LedgerError, messages_between
+from monitor.ledger.sqlite import backup as copy_ledger
+from monitor.lookout import Lookout
+from monitor.ports import Message, TryAgain
+from monitor.replay import Summary, play
+from monitor.settings import Settings, load
+from monitor.tape import BadTape, from_lines, slice_of, to_line
+from rules.document import Mistakes
+from rules.model import MINUTE, Effect, Entry, Micros, Step
+from rules.response import rfc3339
+from rules.rule import RuleBook
+from rules.rulebook import load_book
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="望楼 Wanglou: fire watch for neighbourhoods.",
+    pretty_exceptions_enable=False,
+)
+rules_app = typer.Typer(no_args_is_help=True, help="规则 Rule books.")
+app.add_typer(rules_app, name="rules")
+
+out = Console()
+err = Console(stderr=True)
+
+Config = Annotated[Path, typer.Option("--config", "-c", envvar="WANGLOU_CONFIG", help="The site file.")]
+NOTED = frozenset({
+    Step.RAISED, Step.ESCALATED, Step.CONFIRMED, Step.REALARM, Step.DISPATCHED, Step.RETURNED, Step.OVERDUE, Step.UNCOVERED, Step.PUSH_DEAD,
+})  # fmt: skip
+
+
+def main() -> None:
+    """The entry point of the installed command."""
+    app()
+
+
+@app.command()
+def run(
+    config: Config = Path("site.yaml"),
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
+) -> None:
+    """Run the daemon until SIGTERM or Ctrl-C; SIGHUP reads the rule books again."""
+
+    settings, book = _read(config)
+    logs.set_up(log_level)
+    try:
+        asyncio.run(Daemon(settings, book).run())
+    except LedgerError as error:
+        err.print(f"[red]{error}[/red]")
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def record(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The tape to write: JSON lines.")],
+    config: Config = Path("site.yaml"),
+    topic: Annotated[list[str] | None, typer.Option(help="Topics to record; default: those of the site file.")] = None,
+    duration: Annotated[float, typer.Option(help="Seconds; 0: until Ctrl-C.")] = 0,
+) -> None:
+    """Write what the broker says to a tape, beside the running daemon and without disturbing it."""
+
+    settings, _ = _read(config)
+    if output.exists():
+        err.print(f"[red]{output} exists already; a tape is never overwritten[/red]")
+        raise typer.Exit(2)
+    count = 0
+
+    async def tap() -> None:
+        nonlocal count
+        with output.open("x", encoding="utf-8") as tape:
+            async for m in listen(
+                wiring.guest(settings.mqtt), topic or settings.mqtt.topics, lambda: time.time_ns() // 1000
+            ):
+                tape.write(to_line(m) + "\n")
+                tape.flush()
+                count += 1
+
+    async def limited() -> None:
+        async with asyncio.timeout(duration or None):
+            await tap()
+
+    try:
+        asyncio.run(limited())
+    except (TimeoutError, KeyboardInterrupt):
+        pass  # the recording is over, as asked
+    except TryAgain as error:
+        err.print(f"[red]{error}[/red]")
+        raise typer.Exit(1) from None
+    finally:
+        err.print(f"{count} messages in {output}")
+
+
+@app.command()
+def replay(
+    tape: Annotated[Path, typer.Argument(help="A tape of JSON lines, or the data folder of a ledger.")],
+    config: Config = Path("site.yaml"),
+    since: Annotated[datetime | None, typer.Option(help="Start of the slice (your local time).")] = None,
+    until: Annotated[datetime | None, typer.Option(help="End of the slice.")] = None,
+    broker: Annotated[bool, typer.Option(help="Publish to the broker of the site file instead.")] = False,
+    speed: Annotated[
+        float, typer.Option(help="With --broker: 1 as it was, 10 ten times as fast, 0 as fast as possible.")
+    ] = 1,
+    unanswered: Annotated[bool, typer.Option(help="Nobody accepts a push: see the deadlines at work.")] = False,
+    settle: Annotated[float, typer.Option(help="Minutes to let pass after the last message.")] = 0,
+) -> None:
+    """Play the past through decode and engine in virtual time, and print the incidents."""
+    settings, book = _read(config)
+    begin, end = _micros(since, 0), _micros(until, 1 << 62)
+    try:
+        with _past(tape, begin, end) as messages:
+            if broker:
+                count = asyncio.run(publish(wiring.guest(settings.mqtt), messages, speed=speed))
+                out.print(f"{count} messages published")
+                return
+            lookout = Lookout(book, settings.neighbourhood(), wiring.limits(settings))
+            summary = play(
+                messages, lookout, accepted=not unanswered, settle=round(settle * MINUTE), watch=_print_entry
+            )
+    except (BadTape, LedgerError, OSError) as problem:
+        err.print(f"[red]{problem}[/red]", soft_wrap=True)
+        raise typer.Exit(2) from None
+    except TryAgain as problem:
+        err.print(f"[red]{problem}[/red]")
+        raise typer.Exit(1) from None
+    _print_summary(summary)
+
+
+@app.command()
+def backup(
+    target: Annotated[Path, typer.Argument(help="The file to write; it must not exist.")],
+    config: Config = Path("site.yaml"),
+) -> None:
+    """Copy the ledger while the daemon runs."""
+
+    settings, _ = _read(config)
+    try:
+        copy_ledger(settings.data.folder, target)
+    except (LedgerError, OSError) as error:
+        err.print(f"[red]{error}[/red]", soft_wrap=True)
+        raise typer.Exit(1) from None
+    out.print(f"{target}: {target.stat().st_size / 1e6:.1f} MB, checked")
+
+
+@app.command()
+def doctor(config: Config = Path("site.yaml")) -> None:
+    """Check settings, books, disk, broker, history, channels and clock, and say what to do."""
+
+    settings, _ = _read(config)
+    findings = asyncio.run(wiring.checkup(settings))
+    out.print(report(findings))
+    raise typer.Exit(exit_code(findings))
+
+
+@rules_app.command("check")
+def rules_check(
+    books: Annotated[list[Path] | None, typer.Argument(help="Rule books; default: those of the site file.")] = None,
+    config: Config = Path("site.yaml"),
+) -> None:
+    """Report every mistake in the rule books at once."""
+    if books:
+        try:
+            book = load_book([(str(path), path.read_text("utf-8")) for path in books])
+        except Mistakes as mistakes:
+            _refuse(mistakes)
+        except (OSError, UnicodeDecodeError) as error:
+            err.print(f"[red]{error}[/red]", soft_wrap=True)
+            raise typer.Exit(2) from None
+    else:
+        _, book = _read(config)
+    out.print(f"{len(book.rules)} rules in {len(book.texts)} books, no mistakes")
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def _read(config: Path) -> tuple[Settings, RuleBook]:
+    """Site file and rule book, or one report of everything wrong with both."""
+    try:
+        settings = load(config, os.environ)
+        return settings, load_book(settings.book_texts())
+    except Mistakes as mistakes:
+        _refuse(mistakes)
+
+
+def _refuse(mistakes: Mistakes) -> NoReturn:
+    for mistake in mistakes.mistakes:
+        err.print(str(mistake), style="red", soft_wrap=True, markup=False, highlight=False)
+    err.print(
+        f"{len(mistakes.mistakes)} 处错误，未启动任何部分。{len(mistakes.mistakes)} mistakes, nothing was started."
+    )
+    raise typer.Exit(2)
+
+
+def _micros(moment: datetime | None, otherwise: Micros) -> Micros:
+    return otherwise if moment is None else round(moment.astimezone().timestamp() * 1e6)
+
+
+# --- printing --------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _past(tape: Path, begin: Micros, end: Micros) -> Iterator[Iterator[Message]]:
+    """The messages of a tape file or of a ledger's folder, with a progress bar on standard error."""
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[count]}"), TimeRemainingColumn(),
+        console=err, transient=True,
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task(tape.name, total=None, count="")
+        if tape.is_dir():
+            with messages_between(tape, begin, end) as (messages, first_at, last_at):
+                yield _counted(messages, bar, task, lambda m: m.at - first_at, last_at - first_at)
+        else:
+            with tape.open("rb") as source:
+                text = io.TextIOWrapper(source, encoding="utf-8")
+                messages = slice_of(from_lines(text, str(tape)), begin, end)
+                yield _counted(messages, bar, task, lambda m: source.tell(), tape.stat().st_size)
+
+
+def _counted(
+    messages: Iterator[Message], bar: Progress, task: TaskID, position: Callable[[Message], float], total: float
+) -> Iterator[Message]:
+    bar.update(task, total=max(total, 1))
+    for number, m in enumerate(messages, 1):
+        if number % 5000 == 0:
+            bar.update(task, completed=position(m), count=f"{number:,}")
+        yield m
+
+
+def _print_entry(effect: Effect) -> None:
+    """One line for each thing that a dispatcher would be told."""
+    if not isinstance(effect, Entry) or effect.step not in NOTED:
+        return
+    detail = effect.detail
+    words = [
+        str(detail[k])
+        for k in ("kind", "title_zh", "title_en", "device", "goal", "station", "channel", "subject")
+        if detail.get(k)
+    ]
+    measured = [
+        f"{k.removeprefix('reading.')}={v:g}"
+        for k, v in detail.items()
+        if k.startswith("reading.") and isinstance(v, float)
+    ]
+    line = f"{rfc3339(effect.at)}  {effect.incident}  {_STEPS[effect.step]:<22}  {'  '.join(words + measured)}"
+    out.print(line, soft_wrap=True, markup=False, highlight=False, style=_STYLES.get(effect.step, ""))
+
+
+_STEPS = {
+    Step.RAISED: "报警 raised", Step.ESCALATED: "升级 escalated", Step.CONFIRMED: "已证实 confirmed", Step.REALARM: "再次报警 realarm",
+    Step.DISPATCHED: "已派单 dispatched", Step.RETURNED: "恢复 returned", Step.OVERDUE: "超时 overdue", Step.UNCOVERED: "无站点 uncovered",
+    Step.PUSH_DEAD: "推送失败 push dead",
+}  # fmt: skip
+_STYLES = {
+    Step.RAISED: "bold red",
+    Step.ESCALATED: "bold red",
+    Step.REALARM: "bold red",
+    Step.OVERDUE: "yellow",
+    Step.UNCOVERED: "yellow",
+}
+
+
+def _print_summary(summary: Summary) -> None:
+    table = Table(title=f"{summary.messages:,} 条消息 messages · {len(summary.incidents)} 起事件 incidents")
+    for heading in ("事件 incident", "类别 kind", "状态 state", "区域 zone", "内容 what", "警报 alarms", "发生 raised"):
+        table.add_column(heading)
+    for i in summary.incidents.values():
+        table.add_row(i.id, i.kind, i.state, i.zone, f"{i.title.zh} {i.title.en}", str(i.alarms), rfc3339(i.raised_at))
+    out.print(table)
+    out.print("; ".join(f"{verdict} {n:,}" for verdict, n in sorted(summary.verdicts.items())), highlight=False)
+    if summary.quarantined:
+        out.print(
+            "quarantined: " + "; ".join(f"{reason} {n:,}" for reason, n in sorted(summary.quarantined.items())),
+            highlight=False,
+        )
+    out.print(f"effects {summary.effects:,}, sha256 {summary.digest}", highlight=False)
