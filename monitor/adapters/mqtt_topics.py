@@ -13,6 +13,7 @@ import asyncio
 import random
 import ssl
 from collections.abc import Mapping
+from typing import Any
 
 import aiomqtt
 from pydantic import SecretStr
@@ -71,8 +72,8 @@ class MqttTopics:
         client = await self._connected()
         try:
             if closed:
-                await client.publish(topic, b"", qos=1, retain=True)
-            await client.publish(topic, payload, qos=1, retain=not closed)
+                await client.deliver(topic, b"", retain=True)
+            await client.deliver(topic, payload, retain=not closed)
         except aiomqtt.MqttError as error:
             raise TryAgain(f"{self._where}: {_words(error)}") from None
         done = "published and cleared" if closed else "published, retained"
@@ -141,6 +142,7 @@ class MqttTopics:
             if lost.done():
                 lost.result()
         finally:
+            client.gone.set()
             lost.cancel()
             closing.cancel()
             await asyncio.gather(lost, closing, return_exceptions=True)
@@ -185,6 +187,24 @@ class MqttTopics:
 
 
 class _Client(aiomqtt.Client):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.gone = asyncio.Event()
+
+    async def deliver(self, topic: str, payload: bytes, *, retain: bool) -> None:
+        """Publish and wait for PUBACK. Raises MqttError, at once when the connection goes: the library would wait on."""
+        publishing = asyncio.ensure_future(self.publish(topic, payload, qos=1, retain=retain))
+        going = asyncio.ensure_future(self.gone.wait())
+        try:
+            await asyncio.wait((publishing, going), return_when=asyncio.FIRST_COMPLETED)
+            if not publishing.done():
+                raise aiomqtt.MqttError("the connection was lost before the acknowledgement")
+            publishing.result()
+        finally:
+            publishing.cancel()
+            going.cancel()
+            await asyncio.gather(publishing, going, return_exceptions=True)
+
     def abandon(self) -> None:
         """Let go of a connection that was refused or never answered; the library leaves its socket open then."""
         self._client.disconnect()

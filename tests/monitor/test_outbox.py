@@ -412,8 +412,10 @@ async def test_the_rate_holds_in_any_minute_and_keeps_room_for_fire() -> None:
         for _ in range(10):
             await hands.pass_()
         assert [key.partition("-")[0] for key, _ in a.sent[15:]] == ["fire"] * 5
+        await hands.pass_(49.5)
+        at_work.outbox.offer(push("fire-8/dispatch-1/a", kind=Kind.FIRE))
         await hands.pass_(300)
-    assert at_work.outbox.counts["a"].accepted == 48
+    assert at_work.outbox.counts["a"].accepted == 49
     for moment in a.moments:
         assert sum(moment <= other < moment + MINUTE for other in a.moments) <= 20
     fires = [moment for (key, _), moment in zip(a.sent, a.moments, strict=True) if key.startswith("fire")]
