@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from monitor.line_protocol import field, measurement, name
+from monitor.line_protocol import LARGEST_NS, field, measurement, name
 from monitor.ports import Bucket
 from rules.model import Micros
 
@@ -74,7 +74,8 @@ def influxql_bucket_list(answer: dict[str, Any]) -> list[Bucket]:
 
 
 def _span(device: str, start: Micros, stop: Micros) -> str:
-    return f'"device" = {_literal(name(device))} AND time >= {start * 1000} AND time < {stop * 1000}'
+    upto = min(stop * 1000, LARGEST_NS)  # the last bucket of all may end after the last moment there is
+    return f'"device" = {_literal(name(device))} AND time >= {start * 1000} AND time < {upto}'
 
 
 def _rows(answer: dict[str, Any]) -> Iterator[list[Any]]:

@@ -25,12 +25,15 @@ from influxdb_client.service.write_service import WriteService
 from yarl import URL
 
 from monitor import history_queries as queries
-from monitor.line_protocol import LineEncoder
+from monitor.line_protocol import LARGEST_NS, LineEncoder
 from monitor.ports import Bucket, NeverWill, Point, TryAgain
 from rules.model import Micros
 
 ENCODED_AT_ONCE = 500
 """Points turned into lines before the event loop may do something else: about a millisecond."""
+
+MOST_STEPS = 1_000_000
+"""Beyond so many steps VictoriaMetrics is asked for the raw points instead, in one question rather than hundreds."""
 
 MILLISECOND: Micros = 1000
 
@@ -98,6 +101,7 @@ class InfluxHistory:
         self, device: str, kind: str, quantity: str, start: Micros, stop: Micros, limit: int
     ) -> list[tuple[Micros, float]]:
         """See the port."""
+        start, stop = _within(start, stop)
         if start >= stop or limit <= 0:
             return []
         if self._dialect == "prometheus":
@@ -109,13 +113,14 @@ class InfluxHistory:
         self, device: str, kind: str, quantity: str, start: Micros, stop: Micros, step: Micros
     ) -> list[Bucket]:
         """See the port; whole buckets, also where the range begins or ends inside one."""
+        start, stop = _within(start, stop)
         if start >= stop:
             return []
         start, stop = queries.aligned(start, stop, step)
         if self._dialect == "influxql":
             answer = await self._influxql(queries.influxql_buckets(device, kind, quantity, start, stop, step))
             return queries.influxql_bucket_list(answer)
-        if step % MILLISECOND:
+        if step % MILLISECOND or (stop - start) // step > MOST_STEPS:
             return queries.buckets_of(await self._export(device, kind, quantity, start, stop), step)
         selector = queries.metric_selector(device, kind, quantity)
         questions = queries.rollup_questions(selector, start, stop, step)
@@ -301,6 +306,11 @@ def _checked_url(url: str) -> URL:
     if parsed.user or parsed.password:
         raise ValueError("the database's URL must not hold a user or password: give them by their own settings")
     return URL(str(parsed).rstrip("/"))
+
+
+def _within(start: Micros, stop: Micros) -> tuple[Micros, Micros]:
+    """The part of a range that points may be in."""
+    return max(start, 0), min(stop, LARGEST_NS // 1000)
 
 
 def _authorization(token: str, username: str, password: str) -> dict[str, str]:

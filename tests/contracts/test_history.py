@@ -222,6 +222,16 @@ async def test_a_device_that_moved_is_one_series(subject: Subject) -> None:
     assert [b.mean for b in found] == [2.5, 4.0]
 
 
+async def test_a_range_may_be_all_of_time(subject: Subject) -> None:
+    device = some_device()
+    points = series(device, [1.0, 2.0, 6.0])
+    await write(subject, points)
+    for start, stop in ((0, 2**62), (-(2**62), 2**62), (T0, 2**63 // 1000), (T0, 2**100)):
+        assert len(await subject.history.read(device, "smoke", "temperature", start, stop, 10)) == 3
+        found = await subject.history.buckets(device, "smoke", "temperature", start, stop, MINUTE)
+        assert_same(found, buckets_of(points, MINUTE))
+
+
 async def test_nothing_is_nothing(subject: Subject) -> None:
     device = some_device()
     await write(subject, [])
