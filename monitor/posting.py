@@ -192,7 +192,7 @@ def as_json(value: object) -> bytes:
 def trouble_of(error: OSError) -> str:
     """What the network did, by type and errno only."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return "the server's certificate is not trusted: give its CA in the settings"
+        return "the server's certificate is not trusted: check this machine's clock, or trust the server's CA"
     if isinstance(error, ssl.SSLError):
         return "TLS failed"
     if isinstance(error, TimeoutError) and not error.errno:

@@ -243,7 +243,7 @@ def _shown(moment: datetime) -> str:
 
 
 def _rfc3339(at: Micros) -> str:
-    return _from_micros(at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return _from_micros(at).astimezone(_CHINA).isoformat(timespec="milliseconds")
 
 
 def _from_micros(at: Micros) -> datetime:

@@ -50,7 +50,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 def _trouble(error: Exception) -> str:
     """What happened, by type and errno only."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return "the server's certificate is not trusted: give its CA in the settings"
+        return "the server's certificate is not trusted: check this machine's clock, or trust the server's CA"
     if isinstance(error, aiohttp.ClientSSLError):
         return "TLS failed"
     if isinstance(error, aiohttp.ClientConnectorDNSError):

@@ -13,7 +13,7 @@ import asyncio
 import random
 import ssl
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import aiomqtt
 from pydantic import SecretStr
@@ -30,9 +30,9 @@ TOPIC_BYTES = 65_535
 
 
 class MqttTopics:
-    """One connection to one broker. MQTT 3.1.1, which every broker speaks.
+    """One connection to one broker.
 
-    In 3.1.1 a broker acknowledges also what its access list forbids; see docs/channels.md.
+    Brokers acknowledge also what their access list forbids; see docs/channels.md.
     """
 
     def __init__(
@@ -45,16 +45,18 @@ class MqttTopics:
         password: SecretStr | None = None,
         tls: ssl.SSLContext | None = None,
         client_id: str | None = None,
+        protocol: Literal["3.1.1", "5"] = "3.1.1",
         keepalive: int = 60,
         timeout: float = 10.0,
         root: str = "wl",
     ) -> None:
-        """`timeout`: seconds for CONNACK and PUBACK each; `client_id` must differ from the intake's (None: random)."""
+        """`keepalive`, `timeout` (for CONNACK and PUBACK each) in seconds; `client_id` must differ from the intake's (None: random)."""
         self.name = name
         self._host, self._port = host, port
         self._username, self._password = username, password
         self._tls = tls
         self._client_id = client_id
+        self._protocol = aiomqtt.ProtocolVersion.V5 if protocol == "5" else aiomqtt.ProtocolVersion.V311
         self._keepalive = keepalive
         self._timeout = timeout
         self._root = root
@@ -161,6 +163,7 @@ class MqttTopics:
             username=self._username,
             password=self._password.get_secret_value() if self._password is not None else None,
             identifier=self._client_id,
+            protocol=self._protocol,
             tls_context=self._tls,
             keepalive=self._keepalive,
             timeout=self._timeout,

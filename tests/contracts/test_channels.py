@@ -661,9 +661,12 @@ async def send_for_ever(channel: Channel) -> None:
         await asyncio.sleep(0)
 
 
-async def test_the_state_is_retained_while_the_incident_is_open_and_gone_afterwards(tmp_path: Path) -> None:
+@pytest.mark.parametrize("protocol", ["3.1.1", "5"])
+async def test_the_state_is_retained_while_the_incident_is_open_and_gone_afterwards(
+    tmp_path: Path, protocol: str
+) -> None:
     with mosquitto(tmp_path) as broker:
-        async with topics(broker.port) as channel:
+        async with topics(broker.port, protocol=protocol) as channel:
             push = a_push("incident.state", site="home")
             reply = await channel.send(push, attempt=1)
             assert reply.startswith(f"published, retained: {TOPIC}")

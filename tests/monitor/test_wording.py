@@ -235,7 +235,7 @@ def test_the_envelope_for_programs() -> None:
     sent = envelope(push)
     assert list(sent) == ["type", "timestamp", "key", "data"]
     assert sent["type"] == "incident.dispatch"
-    assert sent["timestamp"] == "2026-11-22T00:00:00.250Z"
+    assert sent["timestamp"] == "2026-11-22T08:00:00.250+08:00"
     assert sent["key"] == push.key
     assert sent["data"] == {name: value for name, value in push.body.items() if name != "type"}
     assert json.loads(json.dumps(sent)) == sent
