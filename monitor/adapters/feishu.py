@@ -29,7 +29,7 @@ CODES = Codes(
     too_fast=frozenset({11232}),
     pause=5.0,
 )
-_USER = re.compile(r"(?:all|ou_[0-9A-Za-z]+)")
+_USER = re.compile(r"(?:all|ou_[0-9A-Za-z_-]{1,64})")
 _FULL_WIDTH = str.maketrans("<>", "＜＞")
 
 
