@@ -11,7 +11,18 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from monitor.fields import Duration, PresentFile, Secret, SecretWebAddress, Section, Switch, WebAddress, Whole, lasting
+from monitor.fields import (
+    Duration,
+    PresentFile,
+    Secret,
+    SecretWebAddress,
+    Section,
+    Switch,
+    WebAddress,
+    Whole,
+    lasting,
+    written,
+)
 from monitor.sections import Broker
 from rules.model import SECOND
 
@@ -44,7 +55,9 @@ class WebhookChannel(Pushing):
     url: SecretWebAddress
     secrets: tuple[Annotated[SecretStr, AfterValidator(_signing_secret)], ...] = ()
     """Each signs: to change a secret, write the new one beside the old one for a while."""
-    headers: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")], Secret] = Field(default_factory=dict)
+    headers: dict[Annotated[str, written(r"[A-Za-z0-9-]{1,64}", "use letters, digits and dashes")], Secret] = Field(
+        default_factory=dict
+    )
     ca: PresentFile | None = None
     """The authority that signed the receiver's certificate, where it is none of the system's."""
 
@@ -89,7 +102,7 @@ class FeishuChannel(Pushing):
     token: Secret
     secret: Secret | None = None
     keyword: str = Field(default="", max_length=50)
-    users: tuple[Annotated[str, Field(pattern=r"^(all|ou_[A-Za-z0-9_-]{1,64})$")], ...] = ()
+    users: tuple[Annotated[str, written(r"all|ou_[A-Za-z0-9_-]{1,64}", "write an open id (ou_…) or all")], ...] = ()
     """Open ids to mention; the robot cannot mention mobile numbers."""
     base_url: WebAddress = "https://open.feishu.cn"
     rate_per_minute: Annotated[Whole, Field(ge=1, le=100_000)] | None = 100

@@ -59,7 +59,19 @@ def lasting(shortest: str, longest: str) -> AfterValidator:
 
     def check(value: Micros) -> Micros:
         if not low <= value <= high:
-            raise ValueError(f"must be from {shortest} to {longest}")
+            raise ValueError(f"is out of bounds; write {shortest} to {longest}")
+        return value
+
+    return AfterValidator(check)
+
+
+def written(pattern: str, remedy: str) -> AfterValidator:
+    """A text that fits a regular expression in full; the mistake shows the remedy and not the expression."""
+    expression = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not expression.fullmatch(value):
+            raise ValueError(f"cannot be written so; {remedy}")
         return value
 
     return AfterValidator(check)
@@ -88,10 +100,10 @@ def _a_file(path: Path) -> Path:
 def _topic_filter(text: str) -> str:
     levels = text.split("/")
     if not text or "\0" in text or len(text.encode()) > 65_535:
-        raise ValueError("not a topic filter: it is empty, too long, or holds a NUL")
+        raise ValueError("not a topic filter; it must not be empty, nor too long, nor hold a NUL")
     for i, level in enumerate(levels):
         if ("#" in level and (level != "#" or i != len(levels) - 1)) or ("+" in level and level != "+"):
-            raise ValueError("not a topic filter: '+' stands for a whole level, '#' for a whole level at the end")
+            raise ValueError("not a topic filter; '+' stands for a whole level, '#' for all levels from there on")
     return text
 
 
@@ -116,7 +128,7 @@ def _secret_web_address(secret: SecretStr) -> SecretStr:
 
 def _not_blank(secret: SecretStr) -> SecretStr:
     if not secret.get_secret_value().strip():
-        raise ValueError("is blank")
+        raise ValueError("is blank; write the secret, or {env: NAME}, or {file: path}")
     return secret
 
 
@@ -172,8 +184,12 @@ SecretWebAddress: TypeAlias = Annotated[SecretStr, AfterValidator(_secret_web_ad
 Port: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=65_535)]
 """A TCP port."""
 
-Word: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Word: TypeAlias = Annotated[
+    str, written(r"[a-z][a-z0-9_]{0,63}", "use small letters, digits and underscores, at most 64, a letter first")
+]
 """A kind: small letters, digits and underscores."""
 
-Id: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
+Id: TypeAlias = Annotated[
+    str, written(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}", "use letters, digits and _ . : -, at most 64, no sign first")
+]
 """An identifier that fits into a topic level and a path of a web address."""

@@ -28,6 +28,13 @@ _REMEDIES: tuple[tuple[str, str, str], ...] = (
     (r"Input should be a valid dictionary.*", "is not a mapping", "write name: value, one to a line"),
     (r"Unable to extract tag using discriminator 'kind'", "kind is missing", "add kind: …"),
     (r"Input tag '(.*)' found using 'kind'.* expected tags: (.*)", r"there is no kind \1", r"there is \2"),
+    (r"Input should be ('.*)", "is none of the words allowed", r"write \1"),
+    (r"Input should be greater than or equal to (.*)", "is too small", r"write \1 or more"),
+    (r"Input should be less than or equal to (.*)", "is too large", r"write \1 or less"),
+    (r"String should have at least (\d+) characters?", "is too short", r"write at least \1 characters"),
+    (r"String should have at most (\d+) characters?", "is too long", r"write at most \1 characters"),
+    (r"Value should have at least 1 item .*", "is empty", "name at least 1"),
+    (r"Value should have at least (\d+) items? .*", "is too short", r"write at least \1 characters"),
     (r"(?:Tuple|List|Frozenset|Set) should have at least (\d+) items? .*", "is empty", r"name at least \1"),
 )
 
@@ -35,6 +42,8 @@ _REMEDIES: tuple[tuple[str, str, str], ...] = (
 def explain(mistakes: Iterable[Mistake], model: type[BaseModel], data: Any) -> Iterator[Mistake]:
     """The same mistakes in plain words, each with a remedy."""
     for mistake in mistakes:
+        if _is_echo(mistake, data):
+            continue
         if mistake.message == "unknown field":
             *parent, name = _path(mistake.field)
             known = sorted({f for m in fields_at(model, tuple(parent), data) for f in m.model_fields})
@@ -46,7 +55,7 @@ def explain(mistakes: Iterable[Mistake], model: type[BaseModel], data: Any) -> I
                 break
         else:
             message, _, remedy = mistake.message.partition("; ")
-            yield replace(mistake, message=message, remedy=mistake.remedy or remedy)
+            yield replace(mistake, message=message, remedy=remedy or "see docs/configuration.md")
 
 
 def fields_at(annotation: Any, path: Path, data: Any = None) -> list[type[BaseModel]]:
@@ -96,6 +105,8 @@ def readable_stations(raw: Any) -> tuple[list[StationEntry | None], bool]:
 
 
 _ANY_ZONE: Mapping[str, str] = {"id": "any", "name": "any", "kind": "any"}
+_STAND_INS: Mapping[str, str] = {"name": "any", "kind": "any"}
+"""What may stand for a faulty value, so that the rest of its entry is still looked at."""
 
 
 def _read_all(model: type[_Model], raw: Any) -> list[_Model | None]:
@@ -105,11 +116,28 @@ def _read_all(model: type[_Model], raw: Any) -> list[_Model | None]:
 def _read(model: type[_Model], raw: Any) -> _Model | None:
     if not _is_map(raw):
         return None
+    # Unknown fields and faulty values were reported already; the rest of the entry still deserves its check.
+    fields = {key: value for key, value in raw.items() if key in model.model_fields}
     try:
-        # Unknown fields were reported already; the rest of the entry still deserves its check.
-        return model.model_validate({key: value for key, value in raw.items() if key in model.model_fields})
+        return model.model_validate(fields)
+    except ValidationError as error:
+        faulty = {str(e["loc"][0]) for e in error.errors(include_url=False, include_input=False) if e["loc"]}
+    sound = {key: value for key, value in fields.items() if key not in faulty}
+    stand_ins = {key: value for key, value in _STAND_INS.items() if key in faulty}
+    try:
+        return model.model_validate({**sound, **stand_ins})
     except ValidationError:
         return None
+
+
+def _is_echo(mistake: Mistake, data: Any) -> bool:
+    """Does pydantic only say once more that something within was wrong?"""
+    if mistake.message.startswith("The default factory uses validated data"):
+        return True
+    inside = data
+    for step in _path(mistake.field):
+        inside = _inside(inside, step)
+    return "after validation, not 0" in mistake.message and bool(inside)
 
 
 def _is_map(value: Any) -> bool:

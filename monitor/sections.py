@@ -137,9 +137,9 @@ class InfluxHistory(Section):
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         if (self.database is None) == (self.bucket is None):
-            raise ValueError("write either database (InfluxDB 1.x, 3.x) or bucket (2.x), not both and not neither")
+            raise ValueError("needs one place to write to; write either database (InfluxDB 1.x, 3.x) or bucket (2.x)")
         if self.token is not None and self.password is not None:
-            raise ValueError("write either a token or username and password")
+            raise ValueError("has two ways to log in; write either a token or username and password")
         return self
 
     @property
@@ -184,7 +184,7 @@ class Deadlines(Section):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if not self.dispatch <= self.on_scene <= self.resolve:
-            raise ValueError("the deadlines must follow each other: dispatch, then on_scene, then resolve")
+            raise ValueError("the deadlines do not follow each other; write dispatch <= on_scene <= resolve")
         return self
 
 
@@ -198,7 +198,11 @@ def _preset(value: Any) -> Any:
 
 
 def _for_all_kinds(value: Any) -> Any:
-    return dict.fromkeys((Kind.FIRE, Kind.PREALARM, Kind.SUPERVISORY), value) if isinstance(value, str) else value
+    kinds = (Kind.FIRE.value, Kind.PREALARM.value, Kind.SUPERVISORY.value)
+    if isinstance(value, str):
+        return dict.fromkeys(kinds, value)
+    # A kind that is not written keeps the usual deadlines: none is left without by an oversight.
+    return {**dict.fromkeys(kinds, "1-5-20"), **value} if isinstance(value, dict) else value
 
 
 Sla: TypeAlias = Annotated[dict[Kind, Annotated[Deadlines, BeforeValidator(_preset)]], BeforeValidator(_for_all_kinds)]

@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, SecretStr
 from pydantic.fields import FieldInfo
 
 from monitor.channel_sections import ChannelSettings, MqttChannel
-from monitor.fields import FOLDER, Section, is_duration, write_duration
+from monitor.fields import FOLDER, Section, is_duration, write_duration, written
 from monitor.remedies import explain, readable_sites, readable_stations
 from monitor.secret_references import SecretReferences
 from monitor.sections import Api, Broker, Data, EmbeddedHistory, HistorySettings, Mqtt, Quality, Sla
@@ -53,7 +53,10 @@ class Settings(Section):
     quality: Quality = Field(default_factory=Quality)
     sla: Annotated[Sla, Field(default="1-5-20", validate_default=True)]
     channels: Annotated[
-        dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")], ChannelSettings], Field(min_length=1)
+        dict[
+            Annotated[str, written(r"[a-z0-9][a-z0-9_-]{0,63}", "use small letters, digits, _ and -")], ChannelSettings
+        ],
+        Field(min_length=1),
     ]
     sites: Annotated[tuple[SiteEntry, ...], Field(min_length=1)]
     stations: Annotated[tuple[StationEntry, ...], Field(min_length=1)]
@@ -149,7 +152,10 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     except Mistakes as error:
         explained = explain(error.mistakes, Settings, document.data)
         # One value may serve several fields (a preset for all kinds): its mistake is told once.
-        once = {(m.line, m.column, m.message): m for m in explained if (m.line, m.column) not in missing}
+        once: dict[tuple[int, int, str], Mistake] = {}
+        for m in explained:
+            if (m.line, m.column) not in missing:
+                once.setdefault((m.line, m.column, m.message), m)
         found += once.values()
     finally:
         FOLDER.reset(token)

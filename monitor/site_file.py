@@ -18,7 +18,7 @@ def _attribute(value: Any) -> Any:
         return value
     if isinstance(value, int | float) and abs(value) < 1e300:
         return float(value)
-    raise ValueError("an attribute is a number, a text, true or false")
+    raise ValueError("is no attribute; write a number, a text, true or false")
 
 
 def _listens(value: Any) -> Any:
@@ -64,7 +64,9 @@ class DeviceEntry(Section):
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
         if (self.id is None) == (self.match is None):
-            raise ValueError("write either id (devices listed here) or match (devices known by their name)")
+            raise ValueError(
+                "needs one of id and match; write id for devices listed here, match for devices known by their name"
+            )
         return self
 
 
