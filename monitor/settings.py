@@ -169,7 +169,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     settings._ground = survey.ground  # noqa: SLF001
     settings._marks = tuple(document.at(("books", i)) for i in range(len(settings.books)))  # noqa: SLF001
     settings._origins = references.origins  # noqa: SLF001
-    settings._secret_files = tuple(references.files)  # noqa: SLF001
+    settings._secret_files = tuple(dict.fromkeys(references.files))  # noqa: SLF001
     return settings
 
 
