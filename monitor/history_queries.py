@@ -5,7 +5,6 @@ Knows no connection. Moments are microseconds; InfluxDB answers in nanoseconds, 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -101,13 +100,11 @@ def metric_selector(device: str, kind: str, quantity: str) -> str:
     return f'{{__name__="{metric}",device="{_matched(name(device))}"}}'
 
 
-def exported_points(lines: Iterable[str], start: Micros, stop: Micros) -> list[tuple[Micros, float]]:
+def exported_points(answers: Iterable[dict[str, Any]], start: Micros, stop: Micros) -> list[tuple[Micros, float]]:
     """The answer of /api/v1/export (one JSON object a line), merged over the zones, oldest first."""
     points: dict[Micros, float] = {}
-    for line in lines:
-        if line.strip():
-            series = json.loads(line)
-            points.update(zip((ms * 1000 for ms in series["timestamps"]), series["values"], strict=True))
+    for series in answers:
+        points.update(zip((ms * 1000 for ms in series["timestamps"]), series["values"], strict=True))
     return [(at, float(value)) for at, value in sorted(points.items()) if start <= at < stop]
 
 

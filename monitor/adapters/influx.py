@@ -92,9 +92,6 @@ class InfluxHistory:
         if not body:
             return
         status, text, after = await self._send(body)
-        if status == 404 and self._api == "v1":
-            await self._create_database()
-            status, text, after = await self._send(body)
         self._judge_write(status, text, after, len(points))
 
     async def read(
@@ -124,7 +121,8 @@ class InfluxHistory:
             return queries.buckets_of(await self._export(device, kind, quantity, start, stop), step)
         selector = queries.metric_selector(device, kind, quantity)
         questions = queries.rollup_questions(selector, start, stop, step)
-        return queries.rollup_buckets([json.loads(await self._get("api/v1/query_range", q)) for q in questions], step)
+        answers = [self._parsed(await self._get("api/v1/query_range", question)) for question in questions]
+        return queries.rollup_buckets(answers, step)
 
     async def check(self) -> str:
         """Answers a ping, and would take a write: one that holds only a comment. Creates the database of InfluxDB 1."""
@@ -133,8 +131,6 @@ class InfluxHistory:
             raise TryAgain(
                 f"{self._url} answers a ping with {status}: {self._told(text)} (is this InfluxDB's address?)"
             )
-        if self._api == "v1":
-            await self._create_database()
         status, text, after = await self._send(b"# wanglou")
         # InfluxDB 2 looks at the permission first and then refuses a write without points with 400.
         if status != 400:
@@ -158,22 +154,21 @@ class InfluxHistory:
         packed = await asyncio.to_thread(gzip.compress, body, 1)
         if self._api == "v2":
             return await self._send_v2(packed)
+        status, text, after = await self._send_v1(packed)
+        if status == 404:
+            # Only now: a user who may write need not be one who may create.
+            await self._create_database()
+            status, text, after = await self._send_v1(packed)
+        return status, text, after
+
+    async def _send_v1(self, packed: bytes) -> tuple[int, str, float | None]:
         query = {"db": self._database, "precision": "ns"}
         status, text, after, _ = await self._request("POST", "write", query, packed, {"Content-Encoding": "gzip"})
         return status, text, after
 
     async def _send_v2(self, packed: bytes) -> tuple[int, str, float | None]:
-        if self._client is None:
-            self._client = InfluxDBClientAsync(
-                str(self._url),
-                token=self._token,
-                org=self._org,
-                timeout=self._timeout,
-                ssl_ca_cert=self._ca_file or None,
-                allow_redirects=False,
-            )
         try:
-            await _Writer(self._client.api_client).post_write_async(
+            await _Writer(self._opened_client().api_client).post_write_async(
                 org=self._org,
                 bucket=self._database,
                 body=packed,
@@ -188,6 +183,18 @@ class InfluxHistory:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._unreachable(error) from None
         return 204, "", None
+
+    def _opened_client(self) -> Any:
+        if self._client is None:
+            self._client = InfluxDBClientAsync(
+                str(self._url),
+                token=self._token,
+                org=self._org,
+                timeout=self._timeout,
+                ssl_ca_cert=self._ca_file or None,
+                allow_redirects=False,
+            )
+        return self._client
 
     def _judge_write(self, status: int, text: str, after: float | None, points: int) -> None:
         if 200 <= status < 300:
@@ -205,19 +212,17 @@ class InfluxHistory:
             raise TryAgain(self._why(status, told), after)
 
     async def _create_database(self) -> None:
-        answer = await self._request("POST", "query", {"q": queries.influxql_create(self._database)})
-        status, text, after, _ = answer
+        question = {"q": queries.influxql_create(self._database)}
+        status, text, after, _ = await self._request("POST", "query", question)
         if status != 200:
             raise TryAgain(self._why(status, self._told(text)), after)
-        if problem := queries.influxql_error(json.loads(text)):
+        if problem := queries.influxql_error(self._parsed(text)):
             raise TryAgain(f"database {self._database} cannot be created: {self._told(problem)}")
 
     # --- reading ---
 
     async def _influxql(self, question: str) -> dict[str, Any]:
-        answer: dict[str, Any] = json.loads(
-            await self._get("query", {"db": self._database, "epoch": "ns", "q": question})
-        )
+        answer = self._parsed(await self._get("query", {"db": self._database, "epoch": "ns", "q": question}))
         problem = queries.influxql_error(answer)
         if queries.is_text_series(problem):
             return {}
@@ -233,7 +238,8 @@ class InfluxHistory:
         if last < first:
             return []
         query = {"match[]": selector, "start": f"{first / 1000:.3f}", "end": f"{last / 1000:.3f}"}
-        return queries.exported_points((await self._get("api/v1/export", query)).splitlines(), start, stop)
+        lines = (await self._get("api/v1/export", query)).split("\n")
+        return queries.exported_points((self._parsed(line) for line in lines if line), start, stop)
 
     async def _get(self, path: str, query: Mapping[str, str]) -> str:
         status, text, after, _ = await self._request("GET", path, query)
@@ -254,11 +260,9 @@ class InfluxHistory:
         headers: Mapping[str, str] | None = None,
     ) -> tuple[int, str, float | None, Mapping[str, str]]:
         """(status, text, Retry-After, headers)."""
-        session = self._opened()
-        url = self._url / path
         try:
-            async with session.request(
-                method, url, params=query, data=body, headers=headers, allow_redirects=False
+            async with self._opened().request(
+                method, self._url / path, params=query, data=body, headers=headers, allow_redirects=False
             ) as response:
                 text = await response.text(errors="replace")
                 return response.status, text, _retry_after(response.headers), response.headers
@@ -272,6 +276,16 @@ class InfluxHistory:
                 connector=aiohttp.TCPConnector(ssl=context), timeout=self._timeout, headers=self._authorization
             )
         return self._session
+
+    def _parsed(self, text: str) -> dict[str, Any]:
+        """An answer in JSON. Raises TryAgain when it is none: a login page of a proxy, for example."""
+        try:
+            answer = json.loads(text)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise TryAgain(f"{self._url} answers with something else than JSON (is this the database's address?)")
+        return answer
 
     def _unreachable(self, error: Exception) -> TryAgain:
         if isinstance(error, TimeoutError):

@@ -240,6 +240,24 @@ async def test_an_error_inside_a_good_answer_is_an_error(history: InfluxHistory,
         await history.read("river/s-1", "smoke", "smoke_density", 0, 1, 1)
 
 
+@pytest.mark.parametrize("text", ["<html>Please log in</html>", "", "[]", '"ok"'])
+async def test_an_answer_that_is_no_json_object_is_not_the_database(
+    history: InfluxHistory, script: Script, text: str
+) -> None:
+    script.query = text
+    with pytest.raises(TryAgain, match="is this the database's address"):
+        await history.read("river/s-1", "smoke", "smoke_density", 0, 1, 1)
+
+
+@pytest.mark.parametrize("api", ["v1", "v2"])
+async def test_a_certificate_file_that_is_missing_is_told(api: Api) -> None:
+    history = InfluxHistory("https://127.0.0.1:1", database="d", api=api, token=TOKEN, ca_file="/nowhere/ca.pem")
+    error = await failure(history)
+    await history.aclose()
+    assert isinstance(error, TryAgain)
+    assert "No such file" in str(error)
+
+
 @pytest.mark.parametrize("url", ["localhost:8086", "ftp://h", "http://", "http://user:pass@localhost:8086"])
 def test_a_url_that_is_none_or_holds_a_password_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="URL must") as caught:

@@ -228,6 +228,23 @@ async def test_a_wrong_password_keeps_the_readings_waiting_and_is_told_nobody(tm
         assert await history.read("river/s-0", "smoke", "level", 0, T0_NS // 1000 + 1, 10) == [(T0_NS // 1000, 1.0)]
 
 
+async def test_a_user_who_may_only_write_and_read_is_enough(tmp_path: Path, keep: Keep) -> None:
+    admin, writer = {"u": "admin", "p": "119"}, "may-write-119"
+    with influxdb(tmp_path, auth=True) as server:
+        for question in (
+            "CREATE USER admin WITH PASSWORD '119' WITH ALL PRIVILEGES",
+            "CREATE DATABASE w",
+            f"CREATE USER fire WITH PASSWORD '{writer}'",
+            "GRANT ALL ON w TO fire",
+        ):
+            assert await post_query(server, question, **admin) == 200
+        history = keep(InfluxHistory(server.url, database="w", api="v1", username="fire", password=writer))
+        assert "writable" in await history.check()
+        elsewhere = keep(InfluxHistory(server.url, database="x", api="v1", username="fire", password=writer))
+        with pytest.raises(TryAgain, match=r"40[34]"):
+            await elsewhere.check()
+
+
 async def test_texts_and_their_awkward_characters_are_kept_as_they_are(tmp_path: Path, keep: Keep) -> None:
     texts = ['say "no"', "back\\", "two\nlines", "楼道 🔥", "a,b=c d", "\\n\\\\", "#", "tab\there", '\\"', " "]
     with influxdb(tmp_path) as server:
@@ -237,9 +254,9 @@ async def test_texts_and_their_awkward_characters_are_kept_as_they_are(tmp_path:
         assert rows == [[n + 1, text] for n, text in enumerate(texts)]
 
 
-async def post_query(server: Server, question: str) -> int:
+async def post_query(server: Server, question: str, **query: str) -> int:
     async with (
         aiohttp.ClientSession() as session,
-        session.post(f"{server.url}/query", params={"db": "w", "q": question}) as answer,
+        session.post(f"{server.url}/query", params={"db": "w", "q": question, **query}) as answer,
     ):
         return answer.status
