@@ -307,11 +307,11 @@ class Checker:
         if not choices.elts:
             self.complain(choices, "nothing is in an empty list", "name at least one value")
             return None
-        values = [self._choice(operand, element) for element in choices.elts]
-        if operand is None or None in values:
-            return None
         if isinstance(operand, ex.Constant):
             self.complain(node, f"`{self.source.shown(node)}` does not depend on anything", "leave it out")
+            return None
+        values = [self._choice(operand, element) for element in choices.elts]
+        if operand is None or None in values:
             return None
         known = tuple(value for value in values if value is not None)
         if len({ex.sort_of_value(value) for value in known}) > 1:

@@ -52,7 +52,7 @@ _SLIPS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b(?:AND|OR|NOT|IN|And|Or|Not|In)\b"), "write and, or, not, in with small letters"),
     (re.compile(r"[°℃℉‰][CF]?|%"), "write the number alone; the unit is the one of the catalogue"),
     (re.compile(r"#.*"), "write the explanation into `reason`"),
-    (re.compile(r"[\\;{}@$?^~`\x00-\x08\x0b-\x1f\x7f]"), "leave it out"),
+    (re.compile(r"[;{}@$?^~`\x00-\x08\x0b-\x1f\x7f]"), "leave it out"),
     (re.compile("[" + "".join(_FULL_WIDTH) + "]"), ""),
     (re.compile(r"(?<![\w.])(?!\d[\d_]*\.?\d*[eE][+-]?\d+(?!\w))\d[\d_]*\.?\d*[A-Za-z]\w*"), ""),
 )
@@ -110,7 +110,9 @@ class Source:
 
     def _slips(self) -> list[Flaw]:
         bare = _QUOTED.sub(lambda quoted: " " * len(quoted[0]), self._flat)
-        found = []
+        # also inside of quotes, where it would hide the end of the text
+        message = "`\\` is not part of the language"
+        found = [self.flaw(i, message, "leave it out") for i, c in enumerate(self._flat) if c == "\\"]
         for pattern, remedy in _SLIPS:
             for match in pattern.finditer(bare):
                 slip = match[0]

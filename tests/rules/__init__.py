@@ -1,0 +1,1 @@
+"""What rules/ decides, module by module."""
