@@ -6,10 +6,10 @@ broker, no database, no clock; `message.at` is the time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 from monitor.decoders import Decoded, Undecodable
 from monitor.decoders.registry import decode
@@ -34,18 +34,17 @@ class Limits:
     late_after: Micros = 2 * MINUTE
     future_tolerance: Micros = 30 * SECOND
     max_payload: int = 65_536
-    remembered: int = 65_536
-    """Messages among which a duplicate is recognised; more than any broker keeps in flight."""
+    remembered: int = 32_768
+    """Messages among which a duplicate is recognised at least (at most twice as many); more than any broker keeps in flight."""
 
 
-@dataclass(slots=True)
-class Sight:
+class Sight(NamedTuple):
     """What became of one message."""
 
     verdict: Verdict
-    effects: list[Effect] = field(default_factory=list)
+    effects: Sequence[Effect] = ()
     device: str = ""
-    quarantined: list[Quarantined] = field(default_factory=list)
+    quarantined: Sequence[Quarantined] = ()
 
 
 _VERDICTS = {freshness: Verdict(freshness.value) for freshness in Freshness}
@@ -58,7 +57,9 @@ class Lookout:
         self.engine = Engine(book, neighbourhood)
         self._neighbourhood = neighbourhood
         self._limits = limits
-        self._remembered: dict[bytes, None] = {}
+        # Two generations: forgetting the oldest one by one would cost more than remembering.
+        self._young: dict[bytes, None] = {}
+        self._old: dict[bytes, None] = {}
 
     def see(self, m: Message) -> Sight:
         """Decode, judge and evaluate one message. Never raises for what a device sends."""
@@ -78,27 +79,27 @@ class Lookout:
             return Sight(Verdict.UNREGISTERED, device=said.device)
         freshness, quarantined = self._judge(m, said)
         if said.faults:
-            quarantined.extend(_aside(m, fault.reason, fault.detail) for fault in said.faults)
+            quarantined = [*quarantined, *(_aside(m, fault.reason, fault.detail) for fault in said.faults)]
         if freshness is Freshness.DUPLICATE:
             return Sight(Verdict.DUPLICATE, device=said.device)
         effects = self.engine.handle(Reading(m.at, said.device, said.values, freshness, said.measured_at))
         return Sight(_VERDICTS[freshness], effects, said.device, quarantined)
 
-    def _judge(self, m: Message, said: Decoded) -> tuple[Freshness, list[Quarantined]]:
+    def _judge(self, m: Message, said: Decoded) -> tuple[Freshness, Sequence[Quarantined]]:
         measured_at = said.measured_at
         if self._is_duplicate(m, said.id is not None or measured_at is not None):
-            return Freshness.DUPLICATE, []
+            return Freshness.DUPLICATE, ()
         if m.retain and not _is_status(said):
-            return Freshness.RETAINED, []
+            return Freshness.RETAINED, ()
         if measured_at is None:
-            return Freshness.LIVE, []
+            return Freshness.LIVE, ()
         limits = self._limits
         ahead = measured_at - m.at
         if ahead > limits.future_tolerance:
             return Freshness.FUTURE, [_aside(m, "clock", _AHEAD)] if ahead > LAST_CREDIBLE else []
         if ahead < -limits.late_after:
             return Freshness.LATE, [_aside(m, "clock", _BEHIND)] if measured_at < FIRST_CREDIBLE else []
-        return Freshness.LIVE, []
+        return Freshness.LIVE, ()
 
     def _is_duplicate(self, m: Message, told_apart: bool) -> bool:
         """The same words about the same moment, or the broker's own repetition of one delivery.
@@ -109,13 +110,12 @@ class Lookout:
         """
         text = m.topic.encode() + b"\n" + m.payload
         mark = blake2b(text if told_apart else b"%d\n%b" % (m.token & 0xFFFF, text), digest_size=8).digest()
-        remembered = self._remembered
-        if mark in remembered and (told_apart or m.dup):
+        if (mark in self._young or mark in self._old) and (told_apart or m.dup):
             return True
         if not m.retain:  # the queued original may come after the broker's retained copy of it, and must count
-            remembered[mark] = None
-        if len(remembered) > self._limits.remembered:
-            del remembered[next(iter(remembered))]
+            self._young[mark] = None
+            if len(self._young) >= self._limits.remembered:
+                self._old, self._young = self._young, {}
         return False
 
     def _reject(self, m: Message, reason: str, detail: str, device: str | None = None) -> Sight:
@@ -125,14 +125,15 @@ class Lookout:
         """All state as plain values, with the book that the alarms were raised under."""
         return {
             "engine": self.engine.snapshot(),
-            "remembered": b"".join(self._remembered),
+            "remembered": [b"".join(self._old), b"".join(self._young)],
             "book": [list(text) for text in self.engine.book.texts],
         }
 
     def restore(self, data: Mapping[str, Any]) -> None:
         """Become the lookout that made the snapshot; the book of the snapshot must be in force already."""
-        marks = data["remembered"]
-        self._remembered = {marks[i : i + 8]: None for i in range(0, len(marks), 8)}
+        self._old, self._young = (
+            {marks[i : i + 8]: None for i in range(0, len(marks), 8)} for marks in data["remembered"]
+        )
         self.engine.restore(data["engine"])
 
 

@@ -236,7 +236,7 @@ def _meet(batch: Batch, device: str, m: Message) -> None:
     batch.unregistered[device] = (count + 1, first_at, m.at, m.topic[:512], m.payload[:KEPT_PAYLOAD])
 
 
-def _write_down(batch: Batch, effects: list[Effect]) -> None:
+def _write_down(batch: Batch, effects: Sequence[Effect]) -> None:
     for effect in effects:
         match effect:
             case Entry():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 
 from monitor.lookout import Lookout
@@ -46,7 +46,7 @@ def play(
     out = Summary()
     marks = hashlib.sha256()
 
-    def carry_out(effects: list[Effect]) -> None:
+    def carry_out(effects: Sequence[Effect]) -> None:
         waiting = effects
         while waiting:
             answers: list[Effect] = []

@@ -22,11 +22,11 @@ from paho.mqtt.properties import Properties
 from pydantic import SecretStr
 
 from monitor.inbox import Inbox
+from monitor.packets import BufferedSocket, Malformed, Publish
 from monitor.ports import TryAgain
 
 log = structlog.get_logger(__name__)
 
-READ_AHEAD = 65_536
 PACKETS_A_TURN = 500
 """After so many packets other tasks of the loop get their turn."""
 BACK_OFF = (0.5, 30.0)
@@ -55,60 +55,11 @@ class MqttSettings:
     """Receive Maximum (MQTT 5)."""
 
 
-class _Buffered:
-    """A socket that reads ahead and writes behind: paho asks for single bytes, and sends four bytes per acknowledgement."""
-
-    def __init__(self, sock: Any) -> None:
-        self._sock = sock
-        self._data = b""
-        self._pos = 0
-        self._out = bytearray()
-
-    def recv(self, size: int) -> bytes:
-        """At most `size` bytes; b"" at the end. Raises BlockingIOError as the socket does."""
-        end = self._pos + size
-        if end <= len(self._data):
-            taken = self._data[self._pos : end]
-            self._pos = end
-            return taken
-        rest = self._data[self._pos :]
-        self._data, self._pos = b"", 0
-        if rest:
-            return rest
-        self._data = self._sock.recv(READ_AHEAD)
-        taken = self._data[:size]
-        self._pos = len(taken)
-        return taken
-
-    @property
-    def waiting(self) -> bool:
-        """Whether bytes are here that the loop's selector does not know of."""
-        return self._pos < len(self._data) or (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0)
-
-    def send(self, data: bytes | bytearray) -> int:
-        """Keep it until `flush`."""
-        self._out += data
-        return len(data)
-
-    def flush(self) -> bool:
-        """Write what is kept; False when some of it must wait for the socket."""
-        while self._out:
-            try:
-                sent = self._sock.send(self._out)
-            except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
-                return False
-            del self._out[:sent]
-        return True
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._sock, name)
-
-
 class _Client(paho.Client):
-    """paho's client on a buffered socket."""
+    """paho's client on a buffered socket. This one method is not public; tests/monitor/test_mqtt_feed.py notices when it changes."""
 
     def _create_socket(self) -> Any:
-        return _Buffered(super()._create_socket())
+        return BufferedSocket(super()._create_socket(), five=self._protocol == MQTTProtocolVersion.MQTTv5)
 
 
 class MqttFeed:
@@ -119,7 +70,7 @@ class MqttFeed:
         self._inbox = inbox
         self._trouble = trouble
         self._client: _Client | None = None
-        self._buffered: _Buffered | None = None
+        self._buffered: BufferedSocket | None = None
         self._generation = 0
         self._paused = False
         self._reading = False
@@ -151,13 +102,12 @@ class MqttFeed:
 
     def acknowledge(self, tokens: Sequence[int]) -> None:
         """PUBACK those of this connection; the broker brings the others again."""
-        client = self._client
-        if client is None or not self.connected:
+        buffered, generation = self._buffered, self._generation
+        if buffered is None or not self.connected:
             return
-        generation = self._generation
         for token in tokens:
             if token >> 16 == generation:
-                client.ack(token & 0xFFFF, 1)
+                buffered.acknowledge(token & 0xFFFF)
         self._write()
 
     async def stop(self) -> None:
@@ -209,7 +159,7 @@ class MqttFeed:
         except (OSError, ssl.SSLError, ValueError) as error:
             raise TryAgain(f"cannot reach the broker at {s.host}:{s.port}: {error}") from None
         sock = client.socket()
-        if not isinstance(sock, _Buffered):
+        if not isinstance(sock, BufferedSocket):
             raise TryAgain(f"the broker at {s.host}:{s.port} hung up")
         self._buffered = sock
         self._resume()
@@ -249,7 +199,6 @@ class MqttFeed:
             client.tls_set_context(s.tls)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
-        client.on_message = self._on_message
         client.on_socket_register_write = self._on_register_write
         client.on_socket_close = self._on_socket_close
         return client
@@ -298,8 +247,7 @@ class MqttFeed:
         if self._buffered is not None and not self._paused and not self._reading and self._buffered.fileno() >= 0:
             self._loop.add_reader(self._buffered.fileno(), self._read)
             self._reading = True
-            if self._buffered.waiting:
-                self._loop.call_soon(self._read)
+            self._loop.call_soon(self._read)  # something may be left in the buffer
 
     def _read_no_more(self) -> None:
         if self._reading and self._buffered is not None and self._buffered.fileno() >= 0:
@@ -307,19 +255,44 @@ class MqttFeed:
         self._reading = False
 
     def _read(self) -> None:
-        client, buffered = self._client, self._buffered
-        if client is None or buffered is None or not self._reading:
+        """The socket has something, or something is left from the last turn."""
+        buffered = self._buffered
+        if buffered is None or not self._reading:
             return
-        inbox, read = self._inbox, client.loop_read
+        try:
+            whole = self._take(buffered)
+            if not whole and self._reading:
+                if not buffered.fill():
+                    self._lost.set()
+                    self._read_no_more()
+                    return
+                whole = self._take(buffered)
+        except BlockingIOError:
+            return
+        except (OSError, Malformed) as error:
+            log.warning("the connection to the broker broke", why=str(error))
+            self._lost.set()
+            self._read_no_more()
+            return
+        if self._reading and (whole or buffered.pending):
+            self._loop.call_soon(self._read)
+
+    def _take(self, buffered: BufferedSocket) -> bool:
+        """Take at most a turn's packets out of the buffer; whether whole ones may be left."""
+        inbox, generation = self._inbox, self._generation << 16
         for _ in range(PACKETS_A_TURN):
-            if read() != paho.MQTT_ERR_SUCCESS or self._buffered is None:
-                return
+            packet = buffered.next()
+            if packet is False:
+                return False
+            if packet is True:
+                if self._client is None or self._client.loop_read() != paho.MQTT_ERR_SUCCESS or self._buffered is None:
+                    return False
+                continue
+            self._arrived(packet, generation)
             if inbox.full:
                 self._read_no_more()
-                return
-            if not buffered.waiting:
-                return
-        self._loop.call_soon(self._read)
+                return True
+        return True
 
     def _write(self) -> None:
         client, buffered = self._client, self._buffered
@@ -362,28 +335,24 @@ class MqttFeed:
             self._let_go()
             self._buffered = None
 
-    def _on_message(self, _client: paho.Client, _userdata: Any, m: paho.MQTTMessage) -> None:
-        try:
-            topic = m.topic
-        except UnicodeDecodeError:
-            topic = "(not UTF-8)"
-        if topic == DROPPED:
-            self._on_dropped(m)
-        else:
-            self._inbox.message(
-                topic, bytes(m.payload), m.qos, m.retain, m.dup, self._generation << 16 | m.mid if m.qos else 0
-            )
-
-    def _on_dropped(self, m: paho.MQTTMessage) -> None:
-        """The broker threw messages away, ours perhaps: a limit of its own bit (see deploy/ for settings that do not)."""
-        if m.qos and self._client is not None:
-            self._client.ack(m.mid, m.qos)
-        if not m.payload.isdigit():
+    def _arrived(self, p: Publish, generation: int) -> None:
+        if p.topic.startswith(b"$SYS"):
+            self._on_dropped(p)
             return
-        count, before = int(m.payload), self._dropped
+        topic = str(p.topic, "utf-8", "backslashreplace")
+        self._inbox.message(topic, p.payload, p.qos, p.retain, p.dup, generation | p.mid if p.qos else 0)
+
+    def _on_dropped(self, p: Publish) -> None:
+        """The broker threw messages away, ours perhaps: a limit of its own bit (see deploy/ for settings that do not)."""
+        if p.qos and self._buffered is not None:
+            self._buffered.acknowledge(p.mid)
+            self._write()
+        if not p.payload.isdigit():
+            return
+        count, before = int(p.payload), self._dropped
         self._dropped = count
         if before is not None and count > before:
             log.warning("the broker drops messages", dropped=count - before, remedy="raise max_queued_messages")
             self._trouble("broker-drops", True, f"the broker dropped {count - before} messages: raise its queue limits")
-        elif before is not None and not m.retain:
+        elif before is not None and not p.retain:
             self._trouble("broker-drops", False, "")

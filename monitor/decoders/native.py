@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from pydantic_core import from_json
@@ -25,20 +26,26 @@ _STATUS = {b"online": True, b"offline": False}
 
 def decode(topic: str, payload: bytes) -> Decoded | None:
     """What a message on `wl/…` says; None for our own topics (`incidents`, `down`). Raises Undecodable."""
-    parts = topic.split("/")
-    if len(parts) != 4 or not parts[1] or not parts[2] or parts[1].startswith("$"):
-        raise Undecodable("topic", "the topic is not wl/{site}/{device}/up or …/status")
-    _, site, device, leaf = parts
-    if device == "incidents" or leaf == "down":
+    key, leaf = _address(topic)
+    if leaf == "down" or key.endswith("/incidents"):
         return None
-    key = f"{site}/{device}"
-    if len(site) > MAX_NAME or len(device) > MAX_NAME or not key.isprintable():
-        raise Undecodable("topic", f"site and device names are printable and at most {MAX_NAME} characters")
     if leaf == "up":
         return _up(key, payload)
     if leaf == "status":
         return _status(key, payload)
     raise Undecodable("topic", f"nothing is expected below {leaf[:32]!r}; readings belong on …/up", key)
+
+
+@lru_cache(maxsize=65_536)  # the topics of a neighbourhood are few and come again and again
+def _address(topic: str) -> tuple[str, str]:
+    """(`site/device`, last level). Raises Undecodable."""
+    parts = topic.split("/")
+    if len(parts) != 4 or not parts[1] or not parts[2]:
+        raise Undecodable("topic", "the topic is not wl/{site}/{device}/up or …/status")
+    _, site, device, leaf = parts
+    if len(site) > MAX_NAME or len(device) > MAX_NAME or not topic.isprintable():
+        raise Undecodable("topic", f"site and device names are printable and at most {MAX_NAME} characters")
+    return f"{site}/{device}", leaf
 
 
 def _up(key: str, payload: bytes) -> Decoded:
