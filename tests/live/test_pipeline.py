@@ -1,0 +1,251 @@
+"""50,000 readings through a real broker and the daemon into three histories at once: counted back, none missing, none twice.
+
+Again with the databases stopped for a while, and again with the broker restarted in between. Every database is asked over its own
+interface, not through the daemon.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.ledger.sqlite import FILE
+from monitor.ports import Verdict
+from monitor.tape import MESSAGE, unpack
+from tests.publisher import Neighbours, Sent, publish
+from tests.running import Hook, Wanglou, hook, site
+from tests.servers import InfluxDB, Mosquitto, Server, VictoriaMetrics, influxdb, mosquitto, victoria_metrics
+
+pytestmark = [pytest.mark.live, pytest.mark.slow]
+
+READINGS = 50_000
+DEVICES = 1000
+QUANTITIES = ("smoke_density", "temperature", "battery")
+
+
+class Watch:
+    """Broker, both databases, the webhook's receiver and the daemon, all running."""
+
+    def __init__(
+        self, folder: Path, broker: Mosquitto, influx: InfluxDB, victoria: VictoriaMetrics, hook: Hook
+    ) -> None:
+        self.broker, self.influx, self.victoria, self.hook = broker, influx, victoria, hook
+        history = [
+            {"kind": "influxdb", "name": "influx", "url": influx.url, "database": "w", "api": "v1"},
+            {"kind": "influxdb", "name": "victoria", "url": victoria.url, "database": "w", "dialect": "prometheus"},
+            {"kind": "embedded", "name": "embedded"},
+        ]
+        self.folder = folder
+        self.daemon = Wanglou(site(folder, mqtt=broker.port, webhook=hook.url, history=history))
+        self.neighbours = Neighbours([f"site0/smoke-{n}" for n in range(DEVICES)])
+
+    @property
+    def lag(self) -> float:
+        """Rows of the tape that some history has yet to get."""
+        return sum(n for name, n in self.daemon.metrics().items() if name.startswith("wanglou_history_lag_rows"))
+
+    @property
+    def troubles(self) -> set[str]:
+        """The sources of what is wrong now."""
+        return {item["source"] for item in self.daemon.get("/api/v1/troubles")["items"]}
+
+    def live(self) -> float:
+        """Messages committed as live readings."""
+        return self.daemon.metric('wanglou_messages_total{verdict="live"}')
+
+    def arrived(self, readings: int) -> None:
+        """Wait until so many are on the tape, and every history has the whole tape."""
+        self.daemon.wait_for(lambda: self.live() >= readings, f"{readings} readings on the tape", 120)
+        self.daemon.wait_for(lambda: self.lag == 0, "the histories have them", 120)
+
+
+@pytest.fixture
+def watch(tmp_path: Path) -> Iterator[Watch]:
+    """All of it; the daemon has exited with 0 at the end."""
+    with (
+        mosquitto(tmp_path) as broker,
+        influxdb(tmp_path) as influx,
+        victoria_metrics(tmp_path) as victoria,
+        hook() as hearing,
+    ):
+        watch = Watch(tmp_path / "site", broker, influx, victoria, hearing)
+        with watch.daemon:
+            yield watch
+
+
+def test_fifty_thousand_readings_are_counted_back_from_each_database(watch: Watch) -> None:
+    began = time.perf_counter()
+    sent = publish(watch.broker.port, watch.neighbours.readings(READINGS))
+    watch.daemon.wait_for(lambda: watch.live() >= READINGS, "all on the tape", 120)
+    taped = time.perf_counter() - began
+    watch.arrived(READINGS)
+    took = time.perf_counter() - began
+    print(
+        f"\npublished in {sent.seconds:.1f} s, on the tape after {taped:.1f} s, in three histories after {took:.1f} s"
+    )
+    assert (sent.acknowledged, sent.repeated) == (READINGS, 0)
+    assert_account(watch, duplicates=0)
+    assert_kept_exactly(watch)
+
+
+def test_databases_stopped_for_a_while_cost_delay_and_hold_up_no_alarm(watch: Watch) -> None:
+    with publishing(watch, READINGS, rate=8000) as sent:
+        watch.daemon.wait_for(lambda: watch.live() > READINGS / 5, "a fifth has come")
+        watch.influx.stop()
+        watch.victoria.stop()
+        watch.daemon.wait_for(lambda: watch.troubles >= {"history:influx", "history:victoria"}, "both are missed")
+    publish(watch.broker.port, [watch.neighbours.reading("site0/smoke-7", 2.5)])
+    watch.hook.wait_for(lambda heard: heard.dispatched())
+    watch.daemon.wait_for(lambda: watch.live() == READINGS + 1, "all are on the tape while the databases are down")
+    assert watch.lag > 0
+    reasons = [item["detail"] for item in watch.daemon.get("/api/v1/troubles")["items"]]
+    assert any(watch.influx.url in reason for reason in reasons)
+    began = time.perf_counter()
+    watch.influx.start()
+    watch.victoria.start()
+    watch.arrived(READINGS + 1)
+    print(f"\ncaught up in {time.perf_counter() - began:.1f} s")
+    watch.daemon.wait_for(lambda: not watch.troubles, "the trouble ends")
+    assert sent().acknowledged == READINGS
+    assert_account(watch, duplicates=0)
+    assert_kept_exactly(watch)
+
+
+def test_a_broker_restarted_in_between_loses_nothing_and_repetitions_are_recognised(watch: Watch) -> None:
+    with publishing(watch, READINGS, rate=8000) as sent:
+        for part in (0.25, 0.6):
+            watch.daemon.wait_for(lambda part=part: watch.live() > READINGS * part, f"{part:.0%} has come")
+            watch.broker.stop()
+            watch.daemon.wait_for(lambda: "feed" in watch.troubles, "the broker is missed")
+            watch.broker.start()
+    watch.arrived(READINGS)
+    watch.daemon.wait_for(lambda: not watch.troubles, "the trouble ends")
+    duplicates = watch.daemon.get("/api/v1/account")["verdicts"]["duplicate"]
+    print(f"\n{sent().repeated} messages repeated by the devices, {duplicates} duplicates recognised")
+    assert (sent().acknowledged, sent().connections) == (READINGS, 3)
+    assert_account(watch, duplicates=duplicates)
+    assert_kept_exactly(watch)
+
+
+# --- sending ---------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def publishing(watch: Watch, count: int, rate: float) -> Iterator[Callable[[], Sent]]:
+    """Publish beside the block; at its end all of it is acknowledged."""
+    done: list[Sent] = []
+
+    def work() -> None:
+        done.append(publish(watch.broker.port, watch.neighbours.readings(count), rate=rate))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield lambda: done[0]
+    finally:
+        thread.join(120)
+    assert done, "the publisher did not come to its end"
+
+
+# --- counting back ---------------------------------------------------------------------------------------------------
+
+
+def assert_account(watch: Watch, *, duplicates: int) -> None:
+    """received = sum of the verdicts = messages on the tape, and each verdict is what was published."""
+    published = len(watch.neighbours.published)
+    account = watch.daemon.get("/api/v1/account")
+    expected = dict.fromkeys((v.value for v in Verdict), 0) | {"live": published, "duplicate": duplicates}
+    assert account["verdicts"] == expected
+    assert account["received"] == published + duplicates == watch.daemon.metric("wanglou_messages_received_total")
+    assert account["waiting"] == 0
+    assert account["quarantined"] == {}
+    assert messages_on_tape(watch.folder) == published + duplicates
+
+
+def messages_on_tape(folder: Path) -> int:
+    with closing(sqlite3.connect(folder / "data" / FILE)) as db:
+        records = db.execute("SELECT record FROM tape").fetchall()
+    return sum(row[0] == MESSAGE for (record,) in records for row in unpack(record))
+
+
+def assert_kept_exactly(watch: Watch) -> None:
+    """Every database holds the published readings, and nothing else: by device, millisecond and value."""
+    published = watch.neighbours.published
+    for name, kept in (
+        ("InfluxDB", in_influxdb(watch.influx)),
+        ("VictoriaMetrics", in_victoria_metrics(watch.victoria)),
+        ("embedded", in_embedded(watch.folder / "data" / "embedded.sqlite3")),
+    ):
+        rows = [(device, at) for device, at, _ in kept]
+        assert len(rows) == len(set(rows)), f"{name} holds a reading twice"
+        found = {(device, at): values for device, at, values in kept}
+        missing, strange = published.keys() - found.keys(), found.keys() - published.keys()
+        assert (len(missing), len(strange)) == (0, 0), (
+            f"{name}: {sorted(missing)[:3]} missing, {sorted(strange)[:3]} strange"
+        )
+        assert found == published, name
+
+
+def in_influxdb(server: Server) -> list[tuple[str, int, dict[str, float]]]:
+    """(device, ms, values) of all points, as its own query tells them; the number of points of each field too."""
+    fields = ", ".join(f'"{name}"' for name in QUANTITIES)
+    (total,) = influxql(server, 'SELECT count(*) FROM "smoke_detector"')
+    counts = set(total["values"][0][1:])
+    kept = [
+        (series["tags"]["device"], at_ns // 1_000_000, dict(zip(QUANTITIES, values, strict=True)))
+        for series in influxql(server, f'SELECT {fields} FROM "smoke_detector" GROUP BY "device"')
+        for at_ns, *values in series["values"]
+    ]
+    assert counts == {len(kept)}
+    return kept
+
+
+def influxql(server: Server, question: str) -> list[dict[str, Any]]:
+    answer = json.loads(ask(server, "query", db="w", epoch="ns", q=question))
+    series: list[dict[str, Any]] = answer["results"][0]["series"]
+    return series
+
+
+def in_victoria_metrics(server: Server) -> list[tuple[str, int, dict[str, float]]]:
+    """The same; one series a quantity, so the readings are put together again."""
+    ask(server, "internal/force_flush")
+    lines = ask(server, "api/v1/export", **{"match[]": '{__name__=~"smoke_detector_.*"}', "start": "1600000000"})
+    readings: dict[tuple[str, int], dict[str, float]] = {}
+    samples = 0
+    for line in lines.splitlines():
+        series = json.loads(line)
+        device, quantity = series["metric"]["device"], series["metric"]["__name__"].removeprefix("smoke_detector_")
+        samples += len(series["values"])
+        for at, value in zip(series["timestamps"], series["values"], strict=True):
+            readings.setdefault((device, at), {})[quantity] = value
+    assert samples == sum(len(values) for values in readings.values()), "VictoriaMetrics holds a sample twice"
+    return [(device, at, values) for (device, at), values in readings.items()]
+
+
+def in_embedded(path: Path) -> list[tuple[str, int, dict[str, float]]]:
+    """The same; the minutes and hours made of the raw points must count as many."""
+    readings: dict[tuple[str, int], dict[str, float]] = {}
+    sql = "SELECT device, quantity, at, value FROM raw JOIN series ON series.id = raw.series"
+    with closing(sqlite3.connect(path)) as db:
+        rows = db.execute(sql).fetchall()
+        tiers = [db.execute(f"SELECT sum(samples) FROM {tier}").fetchone()[0] for tier in ("minute", "hour")]
+    assert tiers == [len(rows), len(rows)]
+    for device, quantity, at_ns, value in rows:
+        readings.setdefault((device, at_ns), {})[quantity] = value
+    return [(device, at_ns // 1_000_000, values) for (device, at_ns), values in readings.items()]
+
+
+def ask(server: Server, path: str, **query: str) -> str:
+    with urllib.request.urlopen(f"{server.url}/{path}?{urllib.parse.urlencode(query)}", timeout=60) as answer:
+        text: str = answer.read().decode()
+    return text
