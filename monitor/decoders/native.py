@@ -17,6 +17,8 @@ from monitor.decoders import Decoded, Fault, Undecodable
 from rules.model import Micros, Value
 from rules.quantities import QuantityError, read
 
+OURS = frozenset({"incidents", "down"})
+"""What the daemon itself says below a site: `wl/{site}/incidents/{id}` and commands to devices."""
 MAX_FIELDS = 64
 MAX_NAME = 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -27,12 +29,12 @@ _STATUS = {b"online": True, b"offline": False}
 def decode(topic: str, payload: bytes) -> Decoded | None:
     """What a message on `wl/…` says; None for our own topics (`incidents`, `down`). Raises Undecodable."""
     key, leaf = _address(topic)
-    if leaf == "down" or key.endswith("/incidents"):
-        return None
     if leaf == "up":
         return _up(key, payload)
     if leaf == "status":
         return _status(key, payload)
+    if leaf in OURS:
+        return None
     raise Undecodable("topic", f"nothing is expected below {leaf[:32]!r}; readings belong on …/up", key)
 
 
@@ -45,7 +47,7 @@ def _address(topic: str) -> tuple[str, str]:
     _, site, device, leaf = parts
     if len(site) > MAX_NAME or len(device) > MAX_NAME or not topic.isprintable():
         raise Undecodable("topic", f"site and device names are printable and at most {MAX_NAME} characters")
-    return f"{site}/{device}", leaf
+    return f"{site}/{device}", "incidents" if device == "incidents" else leaf
 
 
 def _up(key: str, payload: bytes) -> Decoded:
