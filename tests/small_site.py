@@ -5,6 +5,7 @@ Knows no engine: moves are made by a few lines that stand in for it.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -304,7 +305,7 @@ class Stream:
     async def event(self) -> Event | None:
         """The next event, or None at the end of the stream."""
         fields: dict[str, str] = {}
-        while line := await self.response.content.readline():
+        while line := await self._line():
             text = line.decode().rstrip("\n")
             if text.startswith(":"):
                 self.comments.append(text[1:].strip())
@@ -318,8 +319,13 @@ class Stream:
     async def comment(self) -> str:
         """The next comment line."""
         while not self.comments:
-            line = (await self.response.content.readline()).decode()
+            line = (await self._line()).decode()
             assert line, "the stream ended"
             if line.startswith(":"):
                 self.comments.append(line[1:].strip())
         return self.comments.pop(0)
+
+    async def _line(self) -> bytes:
+        # Only a stream that owes something and never sends it runs into this: a failure instead of a hang.
+        async with asyncio.timeout(20):
+            return await self.response.content.readline()

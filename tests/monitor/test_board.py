@@ -29,8 +29,10 @@ def entries(number: int) -> Batch:
 async def drain(subscription: Subscription, until: int) -> list[int]:
     """Ids up to and with `until`."""
     ids: list[int] = []
-    while not ids or ids[-1] < until:
-        ids += [row.id for row in await subscription.batch()]
+    # A row that never comes is a failure, not a hang.
+    async with asyncio.timeout(20):
+        while not ids or ids[-1] < until:
+            ids += [row.id for row in await subscription.batch()]
     return ids
 
 
