@@ -304,8 +304,23 @@ class Stream:
 
     async def event(self) -> Event | None:
         """The next event, or None at the end of the stream."""
+        # Only a stream that owes an event and never sends it runs into this: a failure instead of a hang.
+        async with asyncio.timeout(20):
+            return await self._event()
+
+    async def comment(self) -> str:
+        """The next comment line."""
+        async with asyncio.timeout(20):
+            while not self.comments:
+                line = (await self.response.content.readline()).decode()
+                assert line, "the stream ended"
+                if line.startswith(":"):
+                    self.comments.append(line[1:].strip())
+        return self.comments.pop(0)
+
+    async def _event(self) -> Event | None:
         fields: dict[str, str] = {}
-        while line := await self._line():
+        while line := await self.response.content.readline():
             text = line.decode().rstrip("\n")
             if text.startswith(":"):
                 self.comments.append(text[1:].strip())
@@ -315,17 +330,3 @@ class Stream:
             elif "data" in fields:
                 return Event(fields.get("id", ""), fields.get("event", "message"), fields["data"])
         return None
-
-    async def comment(self) -> str:
-        """The next comment line."""
-        while not self.comments:
-            line = (await self._line()).decode()
-            assert line, "the stream ended"
-            if line.startswith(":"):
-                self.comments.append(line[1:].strip())
-        return self.comments.pop(0)
-
-    async def _line(self) -> bytes:
-        # Only a stream that owes something and never sends it runs into this: a failure instead of a hang.
-        async with asyncio.timeout(20):
-            return await self.response.content.readline()
