@@ -10,6 +10,7 @@ incidents, but the logarithm in the timers' heap.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
 from rules.incident import ALARM, Signal
@@ -137,6 +138,7 @@ class Engine:
         self._system: dict[str, _Alarm] = {}
         self._troubles: dict[str, str] = {}
         self._watches: dict[tuple[Rule, ...], _Watch] = {}
+        self._of_absence = _of_absence(book)
 
     # --- the one verb ------------------------------------------------------------------------------------------------
 
@@ -152,7 +154,7 @@ class Engine:
         if type(event) is Reading:  # nearly all events are readings, and nearly all readings change nothing
             self._reading(at, event, out)
         else:
-            self._other(at, event, out)
+            self._other(at, event if event.at == at else replace(event, at=at), out)
         if out:
             self._response.finish(at, out)
         return out
@@ -248,7 +250,7 @@ class Engine:
         key = (rule.id, zone.key)
         counts = self._zone_counts.get(key)
         if was is None:
-            if counts is None and not any(now):
+            if counts is None and not any(now) and rule.id not in self._of_absence:
                 return
             was = (False,) * len(now)
         if counts is None:
@@ -259,14 +261,15 @@ class Engine:
             if seen.holds is None:
                 seen.holds = {}
             seen.holds[rule.id] = now
-        elif key not in self._zone_alarms and not any(now):
+        elif key not in self._zone_alarms and not any(now) and rule.id not in self._of_absence:
             return
         holds = rule.decide is not None and rule.decide(counts)
         if not holds and key not in self._zone_alarms:
             return
         clears = not holds if rule.decide_clear is None else not holds and rule.decide_clear(counts)
         # Doubtful evidence becomes certain only by a live reading in which a term of the rule holds.
-        evidence = freshness if any(now) or key not in self._zone_alarms else Freshness.RETAINED
+        telling = any(now) or key not in self._zone_alarms or rule.id in self._of_absence
+        evidence = freshness if telling else Freshness.RETAINED
         self._evaluate(at, rule, zone.key, self._zone_alarms, key, holds, clears, seen, evidence, out)
 
     # --- one alarm ---------------------------------------------------------------------------------------------------
@@ -281,17 +284,7 @@ class Engine:
             alarm = alarms[key] = _Alarm()
         state = alarm.state
         if holds:
-            if state is AlarmState.IDLE or state is AlarmState.LATCHED:
-                alarm.doubt = evidence
-                self._signal(at, rule, subject, alarm, Signal.ON, seen, out)
-                if state is AlarmState.IDLE and rule.hold:
-                    self._timers.set(("hold", rule.id, subject), at + rule.hold)
-                elif state is AlarmState.IDLE:
-                    self._signal(at, rule, subject, alarm, Signal.HELD, seen, out)
-            elif evidence is Freshness.LIVE and alarm.doubt is not Freshness.LIVE:
-                alarm.doubt = Freshness.LIVE
-                if alarm.incident:
-                    self._response.confirmed(at, alarm.incident, self._described(rule, subject, alarm, seen), out)
+            self._holds(at, rule, subject, alarm, seen, evidence, out)
         elif state is AlarmState.PENDING:
             self._timers.cancel(("hold", rule.id, subject))
             self._signal(at, rule, subject, alarm, Signal.OFF, seen, out)
@@ -301,11 +294,37 @@ class Engine:
                 self._timers.set(("clear", rule.id, subject), at + rule.clear_for)
             else:
                 self._signal(at, rule, subject, alarm, Signal.LATCH if rule.latch else Signal.ENDED, seen, out)
-        if alarm.state is AlarmState.CLEARING and not clears:
+        elif state is AlarmState.CLEARING and not clears:
             self._timers.cancel(("clear", rule.id, subject))
             self._signal(at, rule, subject, alarm, Signal.UNCLEAR, seen, out)
         if alarm.state is AlarmState.IDLE:
             del alarms[key]
+
+    def _holds(
+        self, at: Micros, rule: Rule, subject: str, alarm: _Alarm, seen: _Seen, evidence: Freshness, out: list[Effect]
+    ) -> None:
+        """The condition holds: start, go on, or come back; and what was doubtful may be certain now."""
+        state = alarm.state
+        if state is AlarmState.IDLE:
+            alarm.doubt = evidence
+            self._signal(at, rule, subject, alarm, Signal.ON, seen, out)
+            if rule.hold:
+                self._timers.set(("hold", rule.id, subject), at + rule.hold)
+            else:
+                self._signal(at, rule, subject, alarm, Signal.HELD, seen, out)
+        elif state is AlarmState.LATCHED:
+            alarm.doubt = evidence
+            self._signal(at, rule, subject, alarm, Signal.ON, seen, out)
+        else:
+            back = state is AlarmState.CLEARING
+            certain = evidence is Freshness.LIVE and alarm.doubt is not Freshness.LIVE
+            if back:
+                self._timers.cancel(("clear", rule.id, subject))
+                self._signal(at, rule, subject, alarm, Signal.UNCLEAR, seen, out)
+            if back or certain:
+                alarm.doubt = evidence
+                if alarm.incident:
+                    self._response.burning(at, alarm.incident, self._described(rule, subject, alarm, seen), back, out)
 
     def _signal(
         self, at: Micros, rule: Rule, subject: str, alarm: _Alarm, signal: Signal, seen: _Seen | None, out: list[Effect]
@@ -313,7 +332,10 @@ class Engine:
         was = alarm.state
         alarm.state = ALARM[was, signal]
         if signal is Signal.HELD or (signal is Signal.ON and was is AlarmState.LATCHED):
+            former = alarm.incident
             alarm.incident = self._response.raised(at, self._described(rule, subject, alarm, seen), out)
+            if former and former != alarm.incident:  # the rule's group or the device's zone is another one since then
+                self._response.returned(at, former, rule.id, subject, latched=False, out=out)
         elif signal in (Signal.ENDED, Signal.LATCH):
             self._response.returned(at, alarm.incident, rule.id, subject, latched=signal is Signal.LATCH, out=out)
         out.append(AlarmChanged(at, rule.id, subject, rule.kind, alarm.state, alarm.incident))
@@ -333,7 +355,7 @@ class Engine:
             self._now = due
             if what == "sla":
                 self._response.deadline(due, who, which, out)
-            elif who == "system":
+            elif what == "trouble":
                 self._system_raised(due, which, out)
             else:
                 self._alarm_due(due, what, self.book.by_id[who], which, out)
@@ -395,10 +417,13 @@ class Engine:
     def _reset(self, at: Micros, incident: str, rule_id: str, subject: str, out: list[Effect]) -> None:
         """Back to idle, as on a fire panel: the next reading raises it again if the danger is still there."""
         rule = self.book.by_id.get(rule_id)
-        if rule is None or not self._runs(rule_id, subject):  # the book or the site file has lost it over a restart
-            self._response.returned(at, incident, rule_id, subject, latched=False, out=out)
-        else:
-            self._end(at, rule, subject, out)
+        if rule is not None and self._runs(rule_id, subject):
+            alarms, key, _ = self._alarms_at(rule, subject)
+            if alarms[key].incident == incident:
+                self._end(at, rule, subject, out)
+                return
+        # The book or the site file has lost it over a restart, or it burns elsewhere now.
+        self._response.returned(at, incident, rule_id, subject, latched=False, out=out)
 
     # --- our own troubles --------------------------------------------------------------------------------------------
 
@@ -412,13 +437,13 @@ class Engine:
             self._troubles[source] = detail
             out.append(AlarmChanged(at, "system", f"system/{source}", Kind.FAULT, alarm.state))
             if hold:
-                self._timers.set(("hold", "system", source), at + hold)
+                self._timers.set(("trouble", "system", source), at + hold)
             else:
                 self._system_raised(at, source, out)
         elif active:
             self._troubles[source] = detail
         elif alarm is not None:
-            self._timers.cancel(("hold", "system", source))
+            self._timers.cancel(("trouble", "system", source))
             self._system_end(at, source, out)
 
     def _system_raised(self, at: Micros, source: str, out: list[Effect]) -> None:
@@ -476,6 +501,7 @@ class Engine:
             if rule_id not in kept:
                 self._end(at, self.book.by_id[rule_id], subject, out)
         self.book = book
+        self._of_absence = _of_absence(book)
         self._watches.clear()
         for key, seen in list(self._seen.items()):
             fresh = self._place(seen.device)
@@ -528,7 +554,7 @@ class Engine:
                     s.live_at,
                     s.measured_at,
                     s.freshness.value,
-                    s.values,
+                    dict(s.values),
                     {r: _plain(a) for r, a in (s.alarms or {}).items()},
                 ]
                 for key, s in self._seen.items()
@@ -561,13 +587,18 @@ class Engine:
         for source, alarm, detail in data["system"]:
             self._system[source], self._troubles[source] = _alarm(alarm), detail
         for due, (what, who, which) in data["timers"]:
-            if what == "sla" or who == "system" or self._runs(who, which):
+            if what in ("sla", "trouble") or self._runs(who, which):
                 self._timers.set((what, who, which), due)
         self._count_again()
 
     def _runs(self, rule_id: str, subject: str) -> bool:
         seen = self._seen.get(subject)
         return (rule_id, subject) in self._zone_alarms or bool(seen and seen.alarms and rule_id in seen.alarms)
+
+
+def _of_absence(book: RuleBook) -> frozenset[str]:
+    """The zone rules that hold when none of their terms does, such as `not any(online)`."""
+    return frozenset(r.id for r in book.rules if r.decide is not None and r.decide([0] * len(r.terms)))
 
 
 def _view(seen: _Seen) -> DeviceState:

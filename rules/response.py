@@ -45,6 +45,8 @@ DISPATCH_EXPIRES: Micros = 30 * MINUTE
 """After this a dispatch that no provider accepted is dead: the 20 minutes of the promise are long over."""
 STATE_EXPIRES: Micros = 24 * HOUR
 CHINA = timezone(timedelta(hours=8))
+NOBODY = len(Kind)
+"""A rank below all kinds: nobody was called yet."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _GOALS: Mapping[str, IncidentState] = {
@@ -81,13 +83,26 @@ class Alarm:
 class _Case:
     """An open incident and the alarms that keep it so."""
 
-    __slots__ = ("active", "incident", "latched", "round")
+    __slots__ = ("active", "asked", "incident", "latched", "round", "sent", "since")
 
     def __init__(self, incident: Incident) -> None:
         self.incident = incident
         self.active: dict[tuple[str, str], None] = {}
         self.latched: dict[tuple[str, str], None] = {}
         self.round = 0
+        """How often somebody was called, or would have been: part of the pushes' keys."""
+        self.since = 1
+        """The first round since the incident was raised (again)."""
+        self.sent = NOBODY
+        """Rank of the gravest kind that the station was sent for since then."""
+        self.asked = NOBODY
+        """Rank of the gravest kind that it was sent for or asked to verify."""
+
+    def wants(self, alarm: Alarm) -> bool:
+        """Does this alarm ask for more than what was done for the ones before it?"""
+        if alarm.evidence is Freshness.LIVE:
+            return alarm.kind.rank < self.sent
+        return alarm.evidence is not Freshness.RETAINED and alarm.kind.rank < self.asked
 
 
 class Response:
@@ -130,32 +145,25 @@ class Response:
             devices=devices,
             last_device=alarm.device or was.last_device,
         )
-        live = alarm.evidence is Freshness.LIVE
         if was.state is IncidentState.RESOLVED:
-            self._change(
-                case, state=INCIDENT[was.state, Act.REALARM], suspected=not live, overdue=(),
-                dispatched_at=None, acknowledged_at=None, on_scene_at=None, resolved_at=None,
-            )  # fmt: skip
-            self._tell(at, case, Step.REALARM, alarm, out)
-            self._call(at, case, alarm, out)
-        elif was.suspected and live:
-            self._tell(at, case, Step.CONFIRMED, alarm, out)
-            self._change(case, suspected=False)
-            self._call(at, case, alarm, out)
-        elif graver:
-            self._tell(at, case, Step.ESCALATED, alarm, out)
-            self._call(at, case, alarm, out)
+            self._again(at, case, alarm, out)
+        elif alarm.evidence is Freshness.LIVE and case.wants(alarm) and (was.suspected or not graver):
+            self._confirm(at, case, alarm, out)
         else:
-            self._tell(at, case, Step.JOINED, alarm, out)
+            self._tell(at, case, Step.ESCALATED if graver else Step.JOINED, alarm, out)
+            if case.wants(alarm):
+                self._call(at, case, alarm, out)
         return was.id
 
-    def confirmed(self, at: Micros, incident: str, alarm: Alarm, out: list[Effect]) -> None:
-        """A live reading now says what only doubtful evidence said before."""
+    def burning(self, at: Micros, incident: str, alarm: Alarm, back: bool, out: list[Effect]) -> None:
+        """An alarm of the incident says more: its evidence is certain now, or the danger came `back` while it was clearing."""
         case = self._cases[incident]
-        if case.incident.suspected:
-            self._tell(at, case, Step.CONFIRMED, alarm, out)
-            self._change(case, suspected=False)
-            self._call(at, case, alarm, out)
+        wanted = case.wants(alarm)
+        if case.incident.state is IncidentState.RESOLVED:
+            if wanted or back:  # who resolved it knew only of doubtful evidence, or had seen the danger go
+                self._again(at, case, alarm, out)
+        elif wanted and alarm.evidence is Freshness.LIVE:
+            self._confirm(at, case, alarm, out)
 
     def returned(self, at: Micros, incident: str, rule: str, subject: str, *, latched: bool, out: list[Effect]) -> None:
         """The sensors say it is over (`latched`: but a person must reset it)."""
@@ -174,6 +182,7 @@ class Response:
         ):
             # Nobody is sent for a fault, so nobody would ever resolve one that mended itself.
             self._change(case, state=IncidentState.RESOLVED, resolved_at=at)
+            self._stop_clocks(case)
             out.append(Entry(at, incident, Step.RESOLVED, {"by": "", "note": "returned to normal"}))
 
     def alarms_of(self, incident: str) -> list[tuple[str, str]]:
@@ -220,9 +229,7 @@ class Response:
             detail["disposition"] = move.disposition
         self._change(case, **changes)
         out.append(Entry(move.at, move.incident, step, detail))
-        for name, goal in _GOALS.items():
-            if reached(case.incident.state, goal):
-                self._timers.cancel(("sla", move.incident, name))
+        self._stop_clocks(case)
         if move.verb is Verb.RESOLVE:
             self._push(move.at, case, "incident.update", f"resolved-{case.round}", None, {}, out)
         if move.verb is Verb.CLOSE:
@@ -250,9 +257,9 @@ class Response:
         }
         out.append(Entry(receipt.at, incident_id, said, detail))
         state = case.incident.state
-        if receipt.outcome is Outcome.ACCEPTED and not step.startswith("verify") and (state, Act.DISPATCH) in INCIDENT:
+        if receipt.outcome is Outcome.ACCEPTED and _sends(step, case.since) and (state, Act.DISPATCH) in INCIDENT:
             self._change(case, state=INCIDENT[state, Act.DISPATCH], dispatched_at=receipt.at)
-            self._timers.cancel(("sla", incident_id, "dispatch"))
+            self._stop_clocks(case)
             out.append(
                 Entry(receipt.at, incident_id, Step.DISPATCHED, {"station": case.incident.station, "channel": channel})
             )
@@ -324,12 +331,14 @@ class Response:
 
     def _call(self, at: Micros, case: _Case, alarm: Alarm, out: list[Effect]) -> None:
         """Send the station; on doubtful evidence ask it to verify; on a retained message only show the incident."""
+        case.round += 1
         if alarm.evidence is Freshness.RETAINED:
             return
-        case.round += 1
+        case.asked = case.incident.kind.rank
         if alarm.evidence is not Freshness.LIVE:
             self._push(at, case, "incident.verify", f"verify-{case.round}", alarm.advice, alarm.reading, out)
             return
+        case.sent = case.incident.kind.rank
         told = self._push(at, case, "incident.dispatch", f"dispatch-{case.round}", alarm.advice, alarm.reading, out)
         profile = self._neighbourhood.sla.get(case.incident.kind)
         if profile is None:
@@ -338,13 +347,33 @@ class Response:
             out.append(Entry(at, case.incident.id, Step.UNCOVERED, {"zone": alarm.zone}))
         due = {"dispatch": profile.dispatch, "on_scene": profile.on_scene, "resolve": profile.resolve}
         for goal, after in due.items():
+            if reached(case.incident.state, _GOALS[goal]) or goal in case.incident.overdue:
+                continue
             name = ("sla", case.incident.id, goal)
-            if (
-                not reached(case.incident.state, _GOALS[goal])
-                and goal not in case.incident.overdue
-                and name not in self._timers
-            ):
+            running = self._timers.due(name)
+            if running is None or at + after < running:  # a graver kind may be promised sooner, never later
                 self._timers.set(name, at + after)
+
+    def _again(self, at: Micros, case: _Case, alarm: Alarm, out: list[Effect]) -> None:
+        """Danger after RESOLVED: all begins anew, under new keys."""
+        self._change(
+            case, state=INCIDENT[case.incident.state, Act.REALARM], suspected=alarm.evidence is not Freshness.LIVE, overdue=(),
+            dispatched_at=None, acknowledged_at=None, on_scene_at=None, resolved_at=None,
+        )  # fmt: skip
+        case.since, case.sent, case.asked = case.round + 1, NOBODY, NOBODY
+        self._tell(at, case, Step.REALARM, alarm, out)
+        self._call(at, case, alarm, out)
+
+    def _confirm(self, at: Micros, case: _Case, alarm: Alarm, out: list[Effect]) -> None:
+        self._tell(at, case, Step.CONFIRMED, alarm, out)
+        self._change(case, suspected=False)
+        self._call(at, case, alarm, out)
+
+    def _stop_clocks(self, case: _Case) -> None:
+        """The deadlines of all that is reached."""
+        for name, goal in _GOALS.items():
+            if reached(case.incident.state, goal):
+                self._timers.cancel(("sla", case.incident.id, name))
 
     def _push(
         self,
@@ -407,7 +436,8 @@ class Response:
 
     def _tell(self, at: Micros, case: _Case, step: Step, alarm: Alarm, out: list[Effect]) -> None:
         detail: dict[str, Value | None] = {
-            "rule": alarm.rule, "subject": alarm.subject, "kind": alarm.kind.value, "device": alarm.device, "evidence": alarm.evidence.value,
+            "rule": alarm.rule, "subject": alarm.subject, "kind": alarm.kind.value, "device": alarm.device,
+            "evidence": alarm.evidence.value,
             "title_zh": alarm.title.zh, "title_en": alarm.title.en,
         }  # fmt: skip
         detail.update({f"reading.{name}": value for name, value in alarm.reading.items()})
@@ -426,7 +456,12 @@ class Response:
         return {
             "serial": self._serial,
             "cases": [
-                [incident_to_plain(c.incident), [list(k) for k in c.active], [list(k) for k in c.latched], c.round]
+                [
+                    incident_to_plain(c.incident),
+                    [list(k) for k in c.active],
+                    [list(k) for k in c.latched],
+                    [c.round, c.since, c.sent, c.asked],
+                ]
                 for c in self._cases.values()
             ],
         }
@@ -434,12 +469,18 @@ class Response:
     def restore(self, data: Mapping[str, Any]) -> None:
         """Take the place of the engine that made the snapshot."""
         self._serial = data["serial"]
-        for plain, active, latched, rounds in data["cases"]:
+        for plain, active, latched, calls in data["cases"]:
             case = _Case(incident_from_plain(plain))
             case.active = dict.fromkeys((rule, subject) for rule, subject in active)
             case.latched = dict.fromkeys((rule, subject) for rule, subject in latched)
-            case.round = rounds
+            case.round, case.since, case.sent, case.asked = calls
             self._cases[case.incident.id] = self._by_place[case.incident.zone, case.incident.group] = case
+
+
+def _sends(step: str, since: int) -> bool:
+    """Does this push tell the station to come, because of what is burning now and not of what was resolved before?"""
+    name, _, number = step.rpartition("-")
+    return name.startswith(("dispatch", "overdue")) and int(number) >= since
 
 
 def rfc3339(at: Micros) -> str:

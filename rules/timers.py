@@ -33,14 +33,18 @@ class Timers:
         """Start a timer, or move it."""
         self._due[name] = due
         heappush(self._heap, (due, name))
+        self._tidy()
         self.next_due = self._heap[0][0]
 
     def cancel(self, name: Name) -> None:
         """Forget a timer; one that is not running is no mistake."""
-        if self._due.pop(name, None) is not None and len(self._heap) > 2 * len(self._due) + 64:
-            self._heap = [(due, name) for name, due in self._due.items()]
-            heapify(self._heap)
+        if self._due.pop(name, None) is not None:
+            self._tidy()
             self.next_due = self._heap[0][0] if self._heap else NEVER
+
+    def due(self, name: Name) -> Micros | None:
+        """When it will fire; None when it is not running."""
+        return self._due.get(name)
 
     def pop(self, at: Micros) -> tuple[Micros, Name] | None:
         """Take the earliest timer due at or before `at`, or None."""
@@ -63,3 +67,9 @@ class Timers:
     def __iter__(self) -> Iterator[tuple[Micros, Name]]:
         """All running timers in the order in which they will fire."""
         return iter(sorted((due, name) for name, due in self._due.items()))
+
+    def _tidy(self) -> None:
+        """Cancelled and moved timers leave their old entry in the heap; never more of them than running ones, and a few."""
+        if len(self._heap) > 2 * len(self._due) + 64:
+            self._heap = [(due, name) for name, due in self._due.items()]
+            heapify(self._heap)
