@@ -46,18 +46,24 @@ class Document:
     """The plain data of a YAML text (`data`), and where each value of it stands."""
 
     def __init__(self, text: str, file: str) -> None:
-        """Parse. Raises Mistakes when the text is not YAML or names a key twice."""
+        """Parse. Raises Mistakes when the text is not YAML, names a key twice, or has a list or mapping for a key."""
         self.file = file
         self._marks: dict[Path, yaml.Mark] = {}
         self._found: list[Mistake] = []
         try:
             node = yaml.compose(text, Loader=yaml.SafeLoader)
             self.data: Any = self._build(node, ()) if node is not None else {}
+        except yaml.reader.ReaderError as error:
+            line, column = text.count("\n", 0, error.position) + 1, error.position - text.rfind("\n", 0, error.position)
+            raise Mistakes([Mistake(file, line, column, "", f"not valid YAML: {error.reason}")]) from None
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             problem = getattr(error, "problem", None) or str(error)
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
             raise Mistakes([Mistake(file, line, column, "", f"not valid YAML: {problem}")]) from None
+        except RecursionError:
+            nested = Mistake(file, 1, 1, "", "nested too deeply", "write fewer levels, and no anchor inside of itself")
+            raise Mistakes([nested]) from None
         if self._found:
             raise Mistakes(self._found)
 
@@ -104,27 +110,35 @@ class Document:
         if isinstance(node, yaml.MappingNode):
             out: dict[Any, Any] = {}
             for key_node, value_node in node.value:
-                key = _scalar(key_node)
-                if key in out:
-                    mark = key_node.start_mark
-                    self._found.append(
-                        Mistake(
-                            self.file,
-                            mark.line + 1,
-                            mark.column + 1,
-                            dotted((*path, key)),
-                            "this key stands twice",
-                            "keep one of them",
-                        )
+                if not isinstance(key_node, yaml.ScalarNode):
+                    self._refuse(
+                        key_node, path, "a list or a mapping stands as a key", "write a name; quote {…} and […]"
                     )
+                    continue
+                key = self._scalar(key_node, path)
+                if key in out:
+                    self._refuse(key_node, (*path, key), "this key stands twice", "keep one of them")
                 out[key] = self._build(value_node, (*path, key))
             return out
         if isinstance(node, yaml.SequenceNode):
             return [self._build(item, (*path, i)) for i, item in enumerate(node.value)]
-        return _scalar(node)
+        return self._scalar(node, path)
+
+    def _scalar(self, node: yaml.Node, path: Path) -> Any:
+        try:
+            return _constructed(node)
+        except (ValueError, KeyError, AttributeError):
+            # PyYAML trusts a text that looks like a date, or was tagged as a number, to be one.
+            kind = node.tag.rpartition(":")[2]
+            self._refuse(node, path, f"looks like a {kind} and is none", "write it in quotes, or mend it")
+            return None
+
+    def _refuse(self, node: yaml.Node, path: Path, message: str, remedy: str) -> None:
+        mark = node.start_mark
+        self._found.append(Mistake(self.file, mark.line + 1, mark.column + 1, dotted(path), message, remedy))
 
 
-def _scalar(node: yaml.Node) -> Any:
+def _constructed(node: yaml.Node) -> Any:
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_object(node, deep=True)

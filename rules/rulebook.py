@@ -160,10 +160,7 @@ class _BookFile:
         if len(text) > TEXT_LIMIT:
             message = f"the file has {len(text)} characters; at most {TEXT_LIMIT} are read"
             raise Mistakes([Mistake(name, 1, 1, "", message, "split it")])
-        try:
-            self.document = Document(text, name)
-        except RecursionError:
-            raise Mistakes([Mistake(name, 1, 1, "", "nested too deeply", "a rule needs three levels")]) from None
+        self.document = Document(text, name)
         self.mistakes: list[Mistake] = []
         self._text = text
         self._entry: BookEntry | None = None

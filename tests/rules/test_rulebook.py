@@ -326,7 +326,9 @@ def test_a_file_that_is_too_large_or_too_deep() -> None:
     assert mistakes("#" * 1_000_001) == [
         "b0.yaml:1:1: the file has 1000001 characters; at most 1000000 are read (split it)"
     ]
-    assert mistakes("[" * 10_000) == ["b0.yaml:1:1: nested too deeply (a rule needs three levels)"]
+    assert mistakes("[" * 10_000) == [
+        "b0.yaml:1:1: nested too deeply (write fewer levels, and no anchor inside of itself)"
+    ]
 
 
 def test_an_id_that_stands_twice_even_in_two_files() -> None:
