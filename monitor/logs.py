@@ -10,8 +10,10 @@ import structlog
 
 def set_up(level: str = "info", *, as_json: bool | None = None) -> None:
     """Once, at the start of the process. `as_json=None`: JSON unless a person is looking at the terminal."""
+    # Plain tracebacks: the rich ones print local variables, and secrets are among them.
     human = sys.stderr.isatty() if as_json is None else not as_json
-    renderer = structlog.dev.ConsoleRenderer() if human else structlog.processors.JSONRenderer(ensure_ascii=False)
+    people = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer = people if human else structlog.processors.JSONRenderer(ensure_ascii=False)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -55,7 +55,6 @@ class Lookout:
 
     def __init__(self, book: RuleBook, neighbourhood: Neighbourhood, limits: Limits = Limits()) -> None:
         self.engine = Engine(book, neighbourhood)
-        self._neighbourhood = neighbourhood
         self._limits = limits
         # Two generations: forgetting the oldest one by one would cost more than remembering.
         self._young: dict[bytes, None] = {}
@@ -75,7 +74,7 @@ class Lookout:
             return self._reject(m, problem.reason, problem.detail, problem.device)
         if said is None:
             return Sight(Verdict.OWN)
-        if self._neighbourhood.device(said.device) is None:
+        if not self.engine.knows(said.device):
             return Sight(Verdict.UNREGISTERED, device=said.device)
         freshness, quarantined = self._judge(m, said)
         if said.faults:

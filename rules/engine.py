@@ -183,6 +183,10 @@ class Engine:
         seen = self._seen.get(key)
         return _view(seen) if seen else None
 
+    def knows(self, key: str) -> bool:
+        """Whether a reading of this device can be handled: it has spoken, or the site file knows it."""
+        return key in self._seen or self._neighbourhood.device(key) is not None
+
     @property
     def device_count(self) -> int:
         """How many devices have spoken."""

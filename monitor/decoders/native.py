@@ -38,7 +38,7 @@ def decode(topic: str, payload: bytes) -> Decoded | None:
     raise Undecodable("topic", f"nothing is expected below {leaf[:32]!r}; readings belong on …/up", key)
 
 
-@lru_cache(maxsize=65_536)  # the topics of a neighbourhood are few and come again and again
+@lru_cache(maxsize=262_144)  # the topics of a neighbourhood are few and come again and again
 def _address(topic: str) -> tuple[str, str]:
     """(`site/device`, last level). Raises Undecodable."""
     parts = topic.split("/")
