@@ -39,6 +39,7 @@ from rules.document import Mistakes
 from rules.engine import Engine
 from rules.model import (
     HOUR,
+    SECOND,
     Disposition,
     Incident,
     IncidentChanged,
@@ -61,6 +62,8 @@ TAIL = 5.0
 """Seconds, see the module."""
 DAY: Micros = 24 * HOUR
 PRUNE_EVERY = 600.0
+INBOX_EVERY = 5.0
+INBOX_LATE: Micros = 10 * SECOND
 
 
 class Daemon:
@@ -80,6 +83,7 @@ class Daemon:
         self.api_port = 0
         self._ready = asyncio.Event()
         self._news = asyncio.Event()
+        self._jumped = False
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -157,6 +161,7 @@ class Daemon:
                 chores = [
                     group.create_task(self._best_effort("retention", self._keep_bounds), name="retention"),
                     group.create_task(self._best_effort("board", self._refresh_board), name="board"),
+                    group.create_task(self._best_effort("inbox", self._watch_inbox), name="inbox"),
                 ]
                 await self.feed.start()
                 keeper = group.create_task(self.feed.wait(), name="feed")
@@ -244,11 +249,11 @@ class Daemon:
         self.board.set_trouble(source, active, detail, self.clock.now())
 
     def _clock_jumped(self, seconds: float) -> None:
-        log.warning(
-            "the machine's clock jumped",
-            seconds=round(seconds, 3),
-            remedy="check NTP; deadlines run on by the steady clock",
-        )
+        log.warning("the machine's clock jumped", seconds=round(seconds, 3), remedy="check NTP")
+        self._jumped = True
+        detail = f"the machine's clock jumped by {seconds:+.1f} s: check NTP; deadlines run on by the steady clock"
+        # Not at once: it is noticed in the midst of asking for the time, and the inbox would ask again.
+        asyncio.get_running_loop().call_soon(self._trouble, "clock", True, detail)
 
     async def _refresh_board(self) -> None:
         while True:
@@ -314,7 +319,20 @@ class Daemon:
                     break
             detail = "the tape reached tape_max_bytes and lost rows that a history had not read: make room or raise the bound"
             self._trouble("tape", bit, detail if bit else "")
+            if not self._jumped:
+                self._trouble("clock", False, "")
+            self._jumped = False
             await asyncio.sleep(PRUNE_EVERY)
+
+    async def _watch_inbox(self) -> None:
+        """A full inbox is nothing (the broker queues); one that is not emptied in time is."""
+        while True:
+            await asyncio.sleep(INBOX_EVERY)
+            waited = self.inbox.waited
+            late = waited > INBOX_LATE
+            self._trouble(
+                "inbox", late, "readings wait for seconds: more arrive than this machine can store" if late else ""
+            )
 
     def _statistics(self) -> Statistics:
         account = self.panel.account

@@ -44,6 +44,14 @@ class Inbox:
         """Messages and events that wait."""
         return len(self._items)
 
+    @property
+    def waited(self) -> Micros:
+        """How long the oldest item has waited."""
+        if not self._items:
+            return 0
+        first = self._items[0]
+        return self.clock.now() - (first.at if isinstance(first, Message) else first[0].at)
+
     def message(self, topic: str, payload: bytes, qos: int, retain: bool, dup: bool, token: int) -> None:
         """A message arrived now."""
         self._items.append(Message(self.clock.now(), topic, payload, qos, retain, dup, token))
