@@ -43,7 +43,7 @@ class Sent:
     seconds: float = 0.0
 
 
-Readings: TypeAlias = dict[tuple[str, int], Mapping[str, float]]
+Readings: TypeAlias = Mapping[tuple[str, int], Mapping[str, float]]
 """(`site/device`, milliseconds) → what was measured: no two readings of one device share a millisecond."""
 
 
@@ -55,7 +55,7 @@ class Neighbours:
         self._devices = devices
         self._rng = random.Random(seed)
         self._last: dict[str, int] = {}
-        self.published: Readings = {}
+        self.published: dict[tuple[str, int], dict[str, float]] = {}
 
     def readings(self, count: int) -> Iterator[Outgoing]:
         """Quiet ones, each with its own `at` and `id`."""

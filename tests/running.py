@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -16,13 +17,15 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from monitor.ledger.sqlite import FILE
+from monitor.tape import MESSAGE, unpack
 from tests.servers import free_port
 
 ROOT = Path(__file__).parents[1]
@@ -46,14 +49,22 @@ rules:
 
 
 def site(
-    folder: Path, *, mqtt: int, webhook: str, sites: int = 1, zones: int = 1, book: str | None = BOOK, history: Any = None, **more: Any
+    folder: Path,
+    *,
+    mqtt: int,
+    webhook: str,
+    sites: int = 1,
+    zones: int = 1,
+    book: str | None = BOOK,
+    history: Any = None,
+    **more: Any,
 ) -> Path:
     """Write site.yaml for `sites` sites of `zones` zones; devices `smoke-*` and `lat-*` are known by name, spread by `z<n>`."""
     folder.mkdir(parents=True, exist_ok=True)
     if book is not None:
         (folder / "book.yaml").write_text(book, "utf-8")
-    ids = {"id": "site{0..%d}" % (sites - 1) if sites > 1 else "site0", "name": "小区"}
-    zone_ids = "z{0..%d}" % (zones - 1) if zones > 1 else "z0"
+    ids = {"id": f"site{{0..{sites - 1}}}" if sites > 1 else "site0", "name": "小区"}
+    zone_ids = f"z{{0..{zones - 1}}}" if zones > 1 else "z0"
     devices = [
         {"match": "{any}", "kind": "smoke_detector", "zone": "z0"},
     ]
@@ -125,7 +136,8 @@ class Wanglou:
         self._process.send_signal(signal.SIGHUP)
 
     def __enter__(self) -> Wanglou:
-        self.start()
+        if self._process is None or self._process.poll() is not None:
+            self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -177,6 +189,8 @@ class Hook:
         self.keys: Counter[str] = Counter()
         self.at: list[float] = []
         self.status = 200
+        self.delay = 0.0
+        """Seconds between hearing and answering."""
         self.url = ""
         self._heard = threading.Condition()
 
@@ -194,6 +208,11 @@ class Hook:
             if not self._heard.wait_for(lambda: true(self), seconds):
                 raise AssertionError(f"not heard within {seconds:.0f} s; heard: {sorted(self.keys)}")
 
+    def more_than(self, count: int, seconds: float) -> bool:
+        """Whether more than `count` requests came, waiting at most so long."""
+        with self._heard:
+            return self._heard.wait_for(lambda: len(self.at) > count, seconds)
+
     def dispatched(self) -> list[dict[str, Any]]:
         """The incidents of all dispatches, in order."""
         return [b["data"]["incident"] for b in self.bodies if b["type"] == "incident.dispatch"]
@@ -207,15 +226,21 @@ def hook() -> Iterator[Hook]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def handle(self) -> None:
+            # A sender that is killed leaves its connections as they are.
+            with suppress(ConnectionResetError, BrokenPipeError):
+                super().handle()
+
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
             if heard.status < 300:
                 heard.hear(self.headers.get("webhook-id", ""), body)
+                time.sleep(heard.delay)
             self.send_response(heard.status)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name is the library's
             """Quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -229,3 +254,33 @@ def hook() -> Iterator[Hook]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+# --- what a daemon has left on the disk -------------------------------------------------------------------------------
+
+
+def in_ledger(folder: Path, sql: str) -> list[tuple[Any, ...]]:
+    """The answer of the ledger in `folder`, which a daemon may be writing."""
+    with closing(sqlite3.connect(f"file:{folder / FILE}?mode=ro", uri=True)) as db:
+        return db.execute(sql).fetchall()
+
+
+def taped(folder: Path) -> list[tuple[bytes, str]]:
+    """(payload, verdict) of every message on the tape, in order."""
+    records = in_ledger(folder, "SELECT record FROM tape ORDER BY first_seq")
+    return [(row[3], row[6]) for (record,) in records for row in unpack(record) if row[0] == MESSAGE]
+
+
+def in_embedded_history(path: Path) -> dict[tuple[str, int], dict[str, float]]:
+    """(device, ms) → values of all raw points; fails when one is there twice, or when minutes or hours count otherwise."""
+    with closing(sqlite3.connect(path)) as db:
+        rows = db.execute(
+            "SELECT device, quantity, at, value FROM raw JOIN series ON series.id = raw.series"
+        ).fetchall()
+        tiers = [db.execute(f"SELECT sum(samples) FROM {tier}").fetchone()[0] for tier in ("minute", "hour")]
+    readings: dict[tuple[str, int], dict[str, float]] = {}
+    for device, quantity, at_ns, value in rows:
+        readings.setdefault((device, at_ns // 1_000_000), {})[quantity] = value
+    assert sum(map(len, readings.values())) == len(rows), "the embedded history holds a reading twice"
+    assert tiers == [len(rows), len(rows)], "its minutes and hours count otherwise than its raw points"
+    return readings
