@@ -24,8 +24,9 @@ from monitor import logs, wiring
 from monitor.adapters.mqtt_tap import listen, publish
 from monitor.app import Daemon
 from monitor.findings import exit_code, report
-from monitor.ledger.sqlite import LedgerError, messages_between
-from monitor.ledger.sqlite import backup as copy_ledger
+from monitor.ledger.connection import LedgerError
+from monitor.ledger.copies import backup as copy_ledger
+from monitor.ledger.copies import messages_between
 from monitor.lookout import Lookout
 from monitor.ports import Message, TryAgain
 from monitor.replay import Summary, play

@@ -24,7 +24,7 @@ from typing import Any
 
 import yaml
 
-from monitor.ledger.sqlite import FILE
+from monitor.ledger.connection import FILE
 from monitor.tape import MESSAGE, unpack
 from tests.servers import free_port
 

@@ -1,0 +1,111 @@
+"""What a batch writes, as SQL with its values, and what the tables' rows mean when they are read back.
+
+Knows the tables; opens nothing and executes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from monitor.ports import Batch, OutboxRow, Quarantined, TimelineRow
+from rules.model import IncidentState, Kind, Push
+from rules.response import incident_to_plain
+
+QUARANTINE_KEPT = 10_000
+STRANGERS_KEPT = 10_000
+SNAPSHOTS_KEPT = 2
+SAMPLE_BYTES = 2048
+"""How much of a payload is kept of a quarantined or unregistered message."""
+
+PUSHES = "SELECT at, key, incident, step, channel, kind, expires_at, body, outcome, attempts, reply, next_at FROM push"
+ENTRIES = "SELECT id, at, incident, step, detail FROM entry"
+
+
+def statements(batch: Batch, last: int) -> list[tuple[str, Sequence[tuple[Any, ...]]]]:
+    """What writes a batch, its tape record left out: (SQL, rows) in order. `last` is the number of its last row."""
+    out: list[tuple[str, Sequence[tuple[Any, ...]]]] = []
+    if batch.incidents:
+        rows = [
+            (
+                i.id,
+                i.state is not IncidentState.CLOSED,
+                i.raised_at,
+                json.dumps(incident_to_plain(i), ensure_ascii=False),
+            )
+            for i in batch.incidents.values()
+        ]
+        out.append(("INSERT OR REPLACE INTO incident VALUES (?, ?, ?, ?)", rows))
+    if batch.entries:
+        out.append(("INSERT INTO entry (at, incident, step, detail) VALUES (?, ?, ?, ?)", batch.entries))
+    if batch.pushes:
+        pushed = [
+            (
+                p.key,
+                p.at,
+                p.incident,
+                p.step,
+                p.channel,
+                p.kind.value,
+                p.expires_at,
+                json.dumps(p.body, ensure_ascii=False),
+            )
+            for p in batch.pushes
+        ]
+        sql = "INSERT INTO push (key, at, incident, step, channel, kind, expires_at, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        out.append((sql, pushed))
+    if batch.settled:
+        settled = [(outcome, attempts, reply, next_at, key) for key, outcome, attempts, reply, next_at in batch.settled]
+        out.append(("UPDATE push SET outcome = ?, attempts = ?, reply = ?, next_at = ? WHERE key = ?", settled))
+    out.extend(quarantine(batch.quarantined))
+    if batch.unregistered:
+        strangers = [(device, *rest, sample[:SAMPLE_BYTES]) for device, (*rest, sample) in batch.unregistered.items()]
+        out.append((_STRANGER, strangers))
+        out.append(
+            (
+                "DELETE FROM stranger WHERE device IN (SELECT device FROM stranger ORDER BY last_at DESC LIMIT -1 OFFSET ?)",
+                [(STRANGERS_KEPT,)],
+            )
+        )
+    if batch.counts:
+        out.append((_ACCOUNT, list(batch.counts.items())))
+    if batch.snapshot is not None:
+        out.append(("INSERT OR REPLACE INTO snapshot VALUES (?, ?, ?)", [(last, batch.last_at, batch.snapshot)]))
+        out.append(
+            (
+                "DELETE FROM snapshot WHERE seq NOT IN (SELECT seq FROM snapshot ORDER BY seq DESC LIMIT ?)",
+                [(SNAPSHOTS_KEPT,)],
+            )
+        )
+    return out
+
+
+_ACCOUNT = "INSERT INTO account VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET n = n + excluded.n"
+_STRANGER = """INSERT INTO stranger VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (device) DO UPDATE
+               SET messages = messages + excluded.messages, last_at = excluded.last_at, topic = excluded.topic, sample = excluded.sample"""
+
+
+def quarantine(items: Sequence[Quarantined]) -> list[tuple[str, Sequence[tuple[Any, ...]]]]:
+    """What sets these aside, counts them, and keeps the number of those kept within its bound."""
+    if not items:
+        return []
+    kept = [(*item[:4], item.payload[:SAMPLE_BYTES]) for item in items[-QUARANTINE_KEPT:]]
+    return [
+        ("INSERT INTO quarantine (at, reason, detail, topic, payload) VALUES (?, ?, ?, ?, ?)", kept),
+        ("DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?", [(QUARANTINE_KEPT,)]),
+        (_ACCOUNT, [(f"quarantined:{item.reason}", 1) for item in items]),
+    ]
+
+
+def push(row: tuple[Any, ...]) -> OutboxRow:
+    """A row of PUSHES."""
+    at, key, incident, step, channel, kind, expires_at, body, outcome, attempts, reply, next_at = row
+    told = Push(at, key, incident, step, channel, Kind(kind), expires_at, json.loads(body))
+    return OutboxRow(told, outcome, attempts, reply, next_at)
+
+
+def entry(row: tuple[Any, ...]) -> TimelineRow:
+    """A row of ENTRIES."""
+    number, at, incident, step, detail = row
+    return TimelineRow(number, at, incident, step, json.loads(detail))
