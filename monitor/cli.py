@@ -21,17 +21,14 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from rich.table import Table
 
 from monitor import logs, wiring
-from monitor.adapters.mqtt_tap import listen, publish
 from monitor.app import Daemon
 from monitor.findings import exit_code, report
-from monitor.ledger.connection import LedgerError
-from monitor.ledger.copies import backup as copy_ledger
-from monitor.ledger.copies import messages_between
 from monitor.lookout import Lookout
 from monitor.ports import Message, TryAgain
 from monitor.replay import Summary, play
 from monitor.settings import Settings, load
 from monitor.tape import BadTape, from_lines, slice_of, to_line
+from monitor.wiring import LedgerError
 from rules.document import Mistakes
 from rules.model import MINUTE, Effect, Entry, Micros, Step
 from rules.response import rfc3339
@@ -95,9 +92,7 @@ def record(
     async def tap() -> None:
         nonlocal count
         with output.open("x", encoding="utf-8") as tape:
-            async for m in listen(
-                wiring.guest(settings.mqtt), topic or settings.mqtt.topics, lambda: time.time_ns() // 1000
-            ):
+            async for m in wiring.tap(settings, topic or (), lambda: time.time_ns() // 1000):
                 tape.write(to_line(m) + "\n")
                 tape.flush()
                 count += 1
@@ -136,7 +131,7 @@ def replay(
     try:
         with _past(tape, begin, end) as messages:
             if broker:
-                count = asyncio.run(publish(wiring.guest(settings.mqtt), messages, speed=speed))
+                count = asyncio.run(wiring.send(settings, messages, speed=speed))
                 out.print(f"{count} messages published")
                 return
             lookout = Lookout(book, settings.neighbourhood(), wiring.limits(settings))
@@ -161,7 +156,7 @@ def backup(
 
     settings, _ = _read(config)
     try:
-        copy_ledger(settings.data.folder, target)
+        wiring.backup(settings, target)
     except (LedgerError, OSError) as error:
         err.print(f"[red]{error}[/red]", soft_wrap=True)
         raise typer.Exit(1) from None
@@ -235,7 +230,7 @@ def _past(tape: Path, begin: Micros, end: Micros) -> Iterator[Iterator[Message]]
     with bar:
         task = bar.add_task(tape.name, total=None, count="")
         if tape.is_dir():
-            with messages_between(tape, begin, end) as (messages, first_at, last_at):
+            with wiring.taped(tape, begin, end) as (messages, first_at, last_at):
                 yield _counted(messages, bar, task, lambda m: m.at - first_at, last_at - first_at)
         else:
             with tape.open("rb") as source:

@@ -1,10 +1,13 @@
-"""From settings to parts: TLS contexts, broker settings, channels, histories. Knows every adapter and starts none."""
+"""From settings to parts: broker settings, channels, histories, the doctor's round, the tap and the ledger's copies.
+
+Beside monitor/app.py the only module that knows adapters and the ledger; so the command line knows neither. Decides nothing.
+"""
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, AsyncExitStack
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +19,7 @@ from monitor.adapters.feishu import Feishu
 from monitor.adapters.http_post import HttpPost
 from monitor.adapters.influx import InfluxHistory
 from monitor.adapters.mqtt import MqttSettings
-from monitor.adapters.mqtt_tap import BrokerAddress, probe
+from monitor.adapters.mqtt_tap import BrokerAddress, listen, probe, publish
 from monitor.adapters.mqtt_topics import MqttTopics
 from monitor.adapters.webhook import Webhook
 from monitor.adapters.wecom import WeCom
@@ -31,9 +34,11 @@ from monitor.channel_sections import (
 from monitor.clock import Clock
 from monitor.doctor import examine
 from monitor.findings import Finding
+from monitor.ledger import copies
+from monitor.ledger.connection import LedgerError
 from monitor.lookout import Limits
 from monitor.outbox import LaneLimits
-from monitor.ports import Channel, History
+from monitor.ports import Channel, History, Message
 from monitor.sections import Broker, HistorySettings, Tls
 from monitor.sections import EmbeddedHistory as EmbeddedSettings
 from monitor.settings import Settings
@@ -69,7 +74,30 @@ def feed_settings(settings: Settings) -> MqttSettings:
 
 def guest(broker: Broker) -> BrokerAddress:
     """The same broker, as a guest without a session."""
-    return BrokerAddress(broker.host, broker.port, broker.username, broker.password, tls_context(broker.tls))
+    return BrokerAddress(
+        broker.host, broker.port, broker.username, broker.password, tls_context(broker.tls), five=broker.protocol == "5",
+        keepalive=broker.keepalive // SECOND,
+    )  # fmt: skip
+
+
+def tap(settings: Settings, topics: Iterable[str], now: Callable[[], Micros]) -> AsyncIterator[Message]:
+    """What the broker says on `topics` (none: those of the site file). Raises TryAgain when it is lost."""
+    return listen(guest(settings.mqtt), tuple(topics) or settings.mqtt.topics, now)
+
+
+async def send(settings: Settings, messages: Iterable[Message], *, speed: float) -> int:
+    """Publish a tape to the broker, `speed` times as fast as it was (0: as fast as it goes); how many. Raises TryAgain."""
+    return await publish(guest(settings.mqtt), messages, speed=speed)
+
+
+def backup(settings: Settings, target: Path) -> None:
+    """Copy the ledger while the daemon may be writing it. Raises LedgerError, OSError."""
+    copies.backup(settings.data.folder, target)
+
+
+def taped(folder: Path, begin: Micros, end: Micros) -> AbstractContextManager[tuple[Iterator[Message], Micros, Micros]]:
+    """(messages, first_at, last_at) of a slice of the ledger in a data folder. Raises LedgerError."""
+    return copies.messages_between(folder, begin, end)
 
 
 def limits(settings: Settings) -> Limits:
@@ -95,7 +123,8 @@ def lane_limits(settings: Settings) -> dict[str, LaneLimits]:
 def _channel(settings: Settings, name: str, c: ChannelSettings, post: HttpPost, now: Callable[[], Micros]) -> Channel:
     match c:
         case WebhookChannel():
-            return Webhook(name, post, c.url, c.secrets, headers=c.headers, now=now)
+            trust = None if c.ca is None else ssl.create_default_context(cafile=c.ca)
+            return Webhook(name, post, c.url, c.secrets, headers=c.headers, tls=trust, now=now)
         case DingTalkChannel():
             return DingTalk(
                 name, post, c.token, c.secret, mobiles=c.mobiles, at_all=c.at_all, style=c.style, keyword=c.keyword,
@@ -128,7 +157,7 @@ def _channel(settings: Settings, name: str, c: ChannelSettings, post: HttpPost, 
             b = settings.broker_of(name, c)
             return MqttTopics(
                 name, b.host, b.port, username=b.username, password=b.password, tls=tls_context(b.tls), client_id=b.client_id,
-                keepalive=b.keepalive // SECOND, timeout=c.timeout / SECOND,
+                protocol=b.protocol, keepalive=b.keepalive // SECOND, timeout=c.timeout / SECOND,
             )  # fmt: skip
 
 
@@ -167,11 +196,14 @@ def _history(h: HistorySettings, folder: Path, now: Callable[[], Micros]) -> His
         username=h.username or "",
         password=h.password.get_secret_value() if h.password else "",
         timeout=h.timeout / SECOND,
+        ca_file=str(h.ca) if h.ca is not None else "",
     )
 
 
 __all__ = [
     "WORDS",
+    "LedgerError",
+    "backup",
     "channels",
     "checkup",
     "feed_settings",
@@ -179,5 +211,8 @@ __all__ = [
     "histories",
     "lane_limits",
     "limits",
+    "send",
+    "tap",
+    "taped",
     "tls_context",
 ]

@@ -27,12 +27,17 @@ class BrokerAddress:
     username: str | None = None
     password: SecretStr | None = None
     tls: ssl.SSLContext | None = None
+    five: bool = False
+    """MQTT 5 instead of 3.1.1."""
+    keepalive: int = 60
+    """Seconds."""
 
     def client(self, queue: int) -> aiomqtt.Client:
         """A clean session under a name of its own; `queue` messages may wait in each direction."""
         password = self.password.get_secret_value() if self.password else None
         return aiomqtt.Client(
             self.host, self.port, username=self.username, password=password, tls_context=self.tls,
+            protocol=aiomqtt.ProtocolVersion.V5 if self.five else aiomqtt.ProtocolVersion.V311, keepalive=self.keepalive,
             max_queued_incoming_messages=queue, max_queued_outgoing_messages=queue,
         )  # fmt: skip
 
