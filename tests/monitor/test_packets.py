@@ -212,9 +212,10 @@ def test_the_library_gets_no_more_than_it_asks_for() -> None:
         ("length of properties without end", True, b"\x30\x05\x00\x01a\x80\x80"),
     ],
 )
-def test_malformed(what: str, five: bool, stream: bytes) -> None:
+@pytest.mark.parametrize("more", [b"", bytes(20)], ids=["at the end", "with more behind it"])
+def test_malformed(what: str, five: bool, stream: bytes, more: bytes) -> None:
     with pair(five=five) as p, pytest.raises(Malformed):
-        p.taken(stream + bytes(20))
+        p.taken(stream + more)
 
 
 def test_a_packet_shorter_than_it_says_takes_nothing_of_the_next() -> None:
