@@ -94,7 +94,7 @@ class Panel:
     async def recover(self, progress: Callable[[int, int], None] = lambda done, total: None) -> int:
         """State = newest snapshot + the tape after it, effects discarded. Returns how many rows were folded in."""
         self.account.update(await self._ledger.counts())
-        seq = 0
+        seq, newest = 0, 0
         if (found := await self._ledger.snapshot()) is not None:
             seq, state = found
             data = msgpack.unpackb(state, strict_map_key=False)
@@ -108,11 +108,11 @@ class Panel:
                 for number, row in enumerate(record.rows, record.first_seq):
                     if number > seq:
                         self._fold(row)
-                seq = record.first_seq + len(record.rows) - 1
+                seq, newest = record.first_seq + len(record.rows) - 1, record.last_at
             progress(seq - start, total - start)
             await asyncio.sleep(0)
         self._rows_since_snapshot = seq - start
-        self._inbox.clock.floor(self._engine.now)
+        self._inbox.clock.floor(max(self._engine.now, newest))
         return seq - start
 
     def _fold(self, row: tuple[Any, ...]) -> None:
@@ -161,7 +161,9 @@ class Panel:
                 if item.token:
                     tokens.append(item.token)
                 if verdict is not Verdict.OWN:
-                    kept = item if len(item.payload) <= 65_536 else item._replace(payload=item.payload[:KEPT_PAYLOAD])
+                    # What was evaluated is kept whole, however large the bound is: the recovery evaluates it again.
+                    whole = len(item.payload) <= 65_536 or verdict in _EVALUATED
+                    kept = item if whole else item._replace(payload=item.payload[:KEPT_PAYLOAD])
                     batch.rows.append(message_row(kept, verdict))
                 if sight.quarantined:
                     batch.quarantined.extend(sight.quarantined)
@@ -178,7 +180,7 @@ class Panel:
                 _write_down(batch, effects)
                 if answer is not None:
                     answers.append((answer, effects))
-        self._tick(batch)
+        self._tick(batch, items)
         batch.counts = dict(counts)
         self.account.update(counts)
         if batch.rows or batch.counts:
@@ -190,20 +192,28 @@ class Panel:
                 answer.set_result(effects)
         self._ticked()
 
-    def _tick(self, batch: Batch) -> None:
-        """Time passes through the engine when nothing older waits; it is only worth writing down when it did something.
+    def _tick(self, batch: Batch, items: list[Message | tuple[Given, Answer | None]]) -> None:
+        """Time passes through the engine, as far as nothing older waits; only worth writing down when it did something.
 
-        What waits in the inbox carries its own, earlier time, and must not find a deadline met that it would have prevented.
+        What waits in the inbox carries its own, earlier time, and must not find a deadline met that it would have prevented. But a
+        flood that never lets the inbox run empty, and of which nothing is a reading, must not stop the time either.
         """
-        if not self._inbox.depth and self._engine.next_due <= (now := self._inbox.clock.now()):
-            effects = self._engine.handle(Tick(now))
+        at = self._inbox.clock.now()
+        if self._inbox.depth:
+            if not items:
+                return
+            last = items[-1]
+            at = last.at if isinstance(last, Message) else last[0].at
+        if self._engine.next_due <= at:
+            effects = self._engine.handle(Tick(at))
             if effects:
-                batch.rows.append(event_row(Tick(now)))
+                batch.rows.append(event_row(Tick(at)))
                 _write_down(batch, effects)
 
     async def _commit(self, batch: Batch) -> None:
-        batch.first_at = min(self._engine.now, _at(batch.rows[0])) if batch.rows else self._engine.now
-        batch.last_at = self._engine.now
+        # Of the rows, not of the engine: messages that it is never shown have their time as well.
+        batch.first_at = _at(batch.rows[0]) if batch.rows else self._engine.now
+        batch.last_at = _at(batch.rows[-1]) if batch.rows else self._engine.now
         self._rows_since_snapshot += len(batch.rows)
         if self._rows_since_snapshot > max(SNAPSHOT_ROWS, SNAPSHOT_ROWS_PER_DEVICE * self._engine.device_count):
             batch.snapshot = self._snapshot()

@@ -207,7 +207,8 @@ class SqliteLedger:
     async def size(self) -> LedgerSize:
         """How large it is."""
         sql = """SELECT coalesce((SELECT min(first_seq) FROM tape), 0),
-                        (SELECT count(*) FROM push WHERE outcome IN ('pending', 'retry')), (SELECT count(*) FROM incident WHERE is_open = 1)"""
+                        (SELECT count(*) FROM push WHERE outcome IN ('pending', 'retry')),
+                        (SELECT count(*) FROM incident WHERE is_open = 1)"""
         first, pushes, incidents = (await self._select(sql))[0]
         return LedgerSize(self.last_seq, first, self.tape_bytes, self.path.stat().st_size, pushes, incidents)
 
