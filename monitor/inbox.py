@@ -90,4 +90,15 @@ class Inbox:
 
     def _stamped(self, event: Given) -> Given:
         now: Micros = self.clock.now()
+        if isinstance(event, Move):
+            return replace(event, at=now, by=_written(event.by), note=_written(event.note))
+        if isinstance(event, Receipt):
+            return replace(event, at=now, reply=_written(event.reply))
+        if isinstance(event, Trouble):
+            return replace(event, at=now, detail=_written(event.detail))
         return replace(event, at=now)
+
+
+def _written(text: str) -> str:
+    """Text from outside as it can be written: half a surrogate pair in a provider's JSON must not stop the ledger."""
+    return text.encode(errors="replace").decode()

@@ -173,13 +173,9 @@ class Panel:
                 if sight.effects:
                     _write_down(batch, sight.effects)
             else:
-                event, answer = item
-                effects = self._engine.handle(event)
-                if type(event) is not Tick or effects:
-                    batch.rows.append(event_row(event))
-                _write_down(batch, effects)
-                if answer is not None:
-                    answers.append((answer, effects))
+                effects = self._happened(item[0], batch)
+                if item[1] is not None:
+                    answers.append((item[1], effects))
         self._tick(batch, items)
         batch.counts = dict(counts)
         self.account.update(counts)
@@ -187,13 +183,11 @@ class Panel:
             await self._commit(batch)
         if tokens:
             self._acknowledge(tokens)
-        for answer, effects in answers:
-            if not answer.cancelled():
-                answer.set_result(effects)
+        _reply(answers)
         self._ticked()
 
     def _tick(self, batch: Batch, items: list[Message | tuple[Given, Answer | None]]) -> None:
-        """Time passes through the engine, as far as nothing older waits; only worth writing down when it did something.
+        """Time passes through the engine, as far as nothing older waits.
 
         What waits in the inbox carries its own, earlier time, and must not find a deadline met that it would have prevented. But a
         flood that never lets the inbox run empty, and of which nothing is a reading, must not stop the time either.
@@ -205,10 +199,15 @@ class Panel:
             last = items[-1]
             at = last.at if isinstance(last, Message) else last[0].at
         if self._engine.next_due <= at:
-            effects = self._engine.handle(Tick(at))
-            if effects:
-                batch.rows.append(event_row(Tick(at)))
-                _write_down(batch, effects)
+            self._happened(Tick(at), batch)
+
+    def _happened(self, event: Given, batch: Batch) -> list[Effect]:
+        """Anything but a message. A tick is only worth writing down when it did something."""
+        effects = self._engine.handle(event)
+        if effects or type(event) is not Tick:
+            batch.rows.append(event_row(event))
+            _write_down(batch, effects)
+        return effects
 
     async def _commit(self, batch: Batch) -> None:
         # Of the rows, not of the engine: messages that it is never shown have their time as well.
@@ -225,6 +224,12 @@ class Panel:
     def _snapshot(self) -> bytes:
         packed: bytes = msgpack.packb(self._lookout.snapshot(), use_bin_type=True)
         return packed
+
+
+def _reply(answers: Sequence[tuple[Answer, list[Effect]]]) -> None:
+    for answer, effects in answers:
+        if not answer.cancelled():  # who asked has gone away
+            answer.set_result(effects)
 
 
 def _old_book(texts: list[list[str]]) -> RuleBook | None:
@@ -253,8 +258,9 @@ def _write_down(batch: Batch, effects: Sequence[Effect]) -> None:
                 detail = json.dumps(effect.detail, ensure_ascii=False)
                 batch.entries.append((effect.at, effect.incident, effect.step.value, detail))
                 if effect.step in _SAID:
+                    said = f"incident {effect.step}"
                     log.info(
-                        "incident " + effect.step,
+                        said,
                         incident=effect.incident,
                         **{k: v for k, v in effect.detail.items() if v != ""},
                     )
