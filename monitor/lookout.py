@@ -162,16 +162,22 @@ _KEPT = frozenset({Verdict.LIVE.value, Verdict.LATE.value, Verdict.FUTURE.value}
 def points(record: TapeRecord, neighbourhood: Neighbourhood, limits: Limits) -> list[Point]:
     """The readings of a tape record as history points. A retained message is a copy of an earlier one and adds nothing."""
     out: list[Point] = []
-    for offset, row in enumerate(record.rows):
+    for seq, row in enumerate(record.rows, record.first_seq):
         if row[0] != MESSAGE or row[6] not in _KEPT:
             continue
         m = message_of(row)
-        said = decode(m.topic, m.payload)
+        try:
+            said = decode(m.topic, m.payload)
+        except (
+            Undecodable
+        ):  # an older version could read it; it stays on the tape, and must not hold up all that come after it
+            continue
         device = neighbourhood.device(said.device) if said else None
         if said is None or device is None:
             continue
         moment = observed_at(m.at, said.measured_at, limits.future_tolerance)
-        # The tape's number in the nanoseconds: two readings of one device never share a moment, and a repeated write is the same.
-        at_ns = moment * 1000 + (record.first_seq + offset) % 1000
-        out.append(Point(said.device, device.kind, device.zone, at_ns, said.values))
+        # The tape's number below the device's own resolution: two readings of one moment do not overwrite each other, and a
+        # repeated write is the same. Clocks of devices count milliseconds at best, which leaves room for a million.
+        room = 1_000_000 if moment % 1000 == 0 else 1000
+        out.append(Point(said.device, device.kind, device.zone, moment * 1000 + seq % room, said.values))
     return out

@@ -9,15 +9,16 @@ import base64
 import json
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import Any, TextIO, TypeAlias
+from datetime import timedelta
+from typing import Any, TypeAlias
 
 import msgpack
 
 from monitor.decoders.native import moment
 from monitor.ports import Message, Verdict
 from rules.engine import Event
-from rules.model import Disposition, Micros, Move, Outcome, Receipt, Tick, Trouble, Verb
-from rules.response import EPOCH, rfc3339
+from rules.model import SECOND, Disposition, Micros, Move, Outcome, Receipt, Tick, Trouble, Verb
+from rules.response import CHINA, EPOCH
 from rules.rule import BookChanged
 from rules.rulebook import load_book
 
@@ -26,6 +27,11 @@ Row: TypeAlias = tuple[Any, ...]
 MESSAGE, MOVE, RECEIPT, TROUBLE, TICK, BOOK = range(6)
 _FORMAT = b"\x01"
 _RETAIN, _DUP = 4, 8
+_LINE = "a line is one JSON object with at, topic, payload (or payload_base64), and perhaps qos and retain"
+LONGEST_TOPIC = 65_535
+"""Bytes, by MQTT."""
+LAST_MOMENT: Micros = 253_402_214_400 * SECOND
+"""The last day that the calendar can show in any time zone: 9999-12-31T00:00Z."""
 
 
 # --- rows of the ledger -----------------------------------------------------------------------------------------------
@@ -93,11 +99,14 @@ def pack(rows: Iterable[Row]) -> bytes:
 
 
 def unpack(record: bytes) -> list[Row]:
-    """The inverse of `pack`. Raises ValueError for an unknown format."""
+    """The inverse of `pack`, but lists come back as tuples. Raises ValueError for an unknown format and for damage."""
     if record[:1] != _FORMAT:
         raise ValueError(f"unknown format {record[:1]!r} of a tape record; it was written by a newer version")
-    rows: list[Row] = msgpack.unpackb(zlib.decompress(record[1:]), use_list=False, strict_map_key=False)
-    return rows
+    try:
+        plain = zlib.decompress(record[1:])
+    except zlib.error as error:
+        raise ValueError(f"a tape record is damaged ({error}); restore the ledger from a backup") from None
+    return list(msgpack.unpackb(plain, use_list=False, strict_map_key=False))
 
 
 # --- JSON lines -------------------------------------------------------------------------------------------------------
@@ -118,32 +127,24 @@ def to_line(m: Message) -> str:
     return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
 
 
-def from_lines(lines: TextIO, name: str) -> Iterator[Message]:
+def from_lines(lines: Iterable[str], name: str) -> Iterator[Message]:
     """The messages of a JSON-lines tape, oldest first. Raises BadTape at the first line that is none."""
     newest: Micros = 0
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        where = f"{name}:{number}"
-        try:
-            data = json.loads(line)
-            at = moment(data["at"])
-            topic = data["topic"]
-            text = data.get("payload")
-            payload = base64.b64decode(data["payload_base64"], validate=True) if text is None else _payload(text)
-            qos, retain = data.get("qos", 1), data.get("retain", False)
-        except KeyError as error:
-            raise BadTape(
-                f"{where}: {error.args[0]}: this field is missing; a line needs at, topic and payload"
-            ) from None
-        except (ValueError, TypeError, RecursionError) as error:
-            raise BadTape(
-                f"{where}: {error}; a line is one JSON object with at, topic, payload, qos and retain"
-            ) from None
-        if not isinstance(topic, str) or qos not in (0, 1, 2) or not isinstance(retain, bool):
-            raise BadTape(f"{where}: topic is a text, qos 0, 1 or 2, retain true or false")
-        newest = max(newest, at)  # a tape that runs backwards is played as if those messages had come together
-        yield Message(newest, topic, payload, qos, retain)
+    number = 0
+    try:
+        for number, line in enumerate(lines, 1):  # noqa: B007 - the error names the line
+            if line.strip():
+                m = _from_line(line)
+                newest = max(
+                    newest, m.at
+                )  # a tape that runs backwards is played as if those messages had come together
+                yield m._replace(at=newest)
+    except UnicodeDecodeError:
+        raise BadTape(
+            f"{name}:{number + 1}: from here on it is not UTF-8; a tape is text, one JSON object a line"
+        ) from None
+    except _BadLine as error:
+        raise BadTape(f"{name}:{number}: {error}") from None
 
 
 def slice_of(messages: Iterator[Message], begin: Micros, end: Micros) -> Iterator[Message]:
@@ -151,11 +152,64 @@ def slice_of(messages: Iterator[Message], begin: Micros, end: Micros) -> Iterato
     return (m for m in messages if begin <= m.at < end)
 
 
-def _payload(value: object) -> bytes:
+class _BadLine(ValueError):
+    """What is wrong with one line: the field, and the remedy."""
+
+
+def _from_line(line: str) -> Message:
+    try:
+        data = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise _BadLine(f"not JSON: {str(error)[:120]}; {_LINE}") from None
+    if not isinstance(data, dict):
+        raise _BadLine(f"JSON, but not an object; {_LINE}")
+    for name in ("at", "topic"):
+        if name not in data:
+            raise _BadLine(f"{name}: this field is missing; {_LINE}")
+    topic, qos, retain = data["topic"], data.get("qos", 1), data.get("retain", False)
+    if (
+        not isinstance(topic, str)
+        or not 0 < len(topic.encode(errors="replace")) <= LONGEST_TOPIC
+        or not _is_utf8(topic)
+    ):
+        raise _BadLine(f"topic: a text of 1 to {LONGEST_TOPIC} bytes is expected")
+    if type(qos) is not int or qos not in (0, 1, 2):
+        raise _BadLine("qos: 0, 1 or 2 is expected")
+    if not isinstance(retain, bool):
+        raise _BadLine("retain: true or false is expected")
+    return Message(_at(data["at"]), topic, _payload(data), qos, retain)
+
+
+def _at(raw: object) -> Micros:
+    try:
+        at = moment(raw)
+    except ValueError as error:
+        raise _BadLine(f"at: {error}") from None
+    if not 0 <= at < LAST_MOMENT:
+        raise _BadLine("at: a moment from 1970 to 9999 is expected")
+    return at
+
+
+def _payload(data: dict[str, Any]) -> bytes:
     """People who write tapes by hand like to write the payload as an object; a text is taken as it is."""
-    return value.encode() if isinstance(value, str) else json.dumps(value, ensure_ascii=False).encode()
+    value = data.get("payload")
+    if value is not None:
+        try:
+            return (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)).encode()
+        except UnicodeEncodeError:
+            raise _BadLine("payload: half a surrogate pair is no text; write such bytes as payload_base64") from None
+    try:
+        return base64.b64decode(data["payload_base64"], validate=True)
+    except KeyError:
+        raise _BadLine(f"payload: this field is missing; {_LINE}") from None
+    except (ValueError, TypeError):
+        raise _BadLine("payload_base64: this is not base64 (RFC 4648, with padding)") from None
+
+
+def _is_utf8(text: str) -> bool:
+    return not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def rfc3339_micros(at: Micros) -> str:
-    """A moment without loss: microseconds, China's offset."""
-    return rfc3339(at)[:-10] + f".{at % 1_000_000:06d}" + rfc3339(at)[-6:] if at >= 0 else EPOCH.isoformat()
+    """A moment without loss: microseconds, China's offset. Raises OverflowError beyond the year 9999."""
+    return (EPOCH + timedelta(microseconds=at)).astimezone(CHINA).isoformat(timespec="microseconds")

@@ -7,6 +7,7 @@ a detector with one odd field must still be able to report a fire.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -45,8 +46,10 @@ def _address(topic: str) -> tuple[str, str]:
     if len(parts) != 4 or not parts[1] or not parts[2]:
         raise Undecodable("topic", "the topic is not wl/{site}/{device}/up or …/status")
     _, site, device, leaf = parts
-    if len(site) > MAX_NAME or len(device) > MAX_NAME or not topic.isprintable():
-        raise Undecodable("topic", f"site and device names are printable and at most {MAX_NAME} characters")
+    if len(site) > MAX_NAME or len(device) > MAX_NAME or not topic.isprintable() or "+" in topic or "#" in topic:
+        raise Undecodable(
+            "topic", f"site and device names are printable, without + and #, at most {MAX_NAME} characters"
+        )
     return f"{site}/{device}", "incidents" if device == "incidents" else leaf
 
 
@@ -61,6 +64,8 @@ def _up(key: str, payload: bytes) -> Decoded:
         raise Undecodable("too-large", f"{len(data)} fields; at most {MAX_FIELDS} are read", key)
     values: dict[str, Value] = {}
     faults: list[Fault] = []
+    if payload.count(b'":') != len(data):  # seldom, and asking is cheap: a text that holds `":`, or a name given twice
+        faults.extend(_twice(payload, key))
     measured_at: Micros | None = None
     identity: str | None = None
     for name, raw in data.items():
@@ -82,10 +87,28 @@ def _up(key: str, payload: bytes) -> Decoded:
             except QuantityError as error:
                 faults.append(Fault(error.reason, str(error)))
     if not values:
-        if faults:
-            raise Undecodable(faults[0].reason, "; ".join(fault.detail for fault in faults)[:500], key)
-        raise Undecodable("empty", "the object holds no quantity", key)
+        raise _nothing(faults, key)
     return Decoded(key, values, measured_at, identity, tuple(faults))
+
+
+def _nothing(faults: list[Fault], key: str) -> Undecodable:
+    if faults:
+        return Undecodable(faults[0].reason, "; ".join(fault.detail for fault in faults)[:500], key)
+    return Undecodable("empty", "the object holds no quantity", key)
+
+
+def _twice(payload: bytes, key: str) -> list[Fault]:
+    """Names that an object gives more than once: JSON lets the last one count, but whoever sends that may mean the other."""
+    try:
+        pairs: list[tuple[str, Any]] = json.loads(payload, object_pairs_hook=list, strict=False)
+    except ValueError as error:  # two parsers that do not agree: nobody knows what was said
+        raise Undecodable("not-json", f"the payload is not JSON: {str(error)[:120]}", key) from None
+    names = Counter(name for name, _ in pairs)
+    return [
+        Fault("duplicate-key", f"`{name[:MAX_NAME]}` is given {number} times; the last one was taken: send it once")
+        for name, number in names.items()
+        if number > 1
+    ]
 
 
 def _status(key: str, payload: bytes) -> Decoded:
