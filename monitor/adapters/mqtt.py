@@ -31,8 +31,15 @@ PACKETS_A_TURN = 500
 """After so many packets other tasks of the loop get their turn."""
 BACK_OFF = (0.5, 30.0)
 CONNACK_WITHIN = 10.0
+GOODBYE_WITHIN = 1.0
+DISCONNECT = b"\xe0\x00"
+"""Both in MQTT 3.1.1 and, as a normal disconnection, in 5."""
 DROPPED = "$SYS/broker/publish/messages/dropped"
-SOURCE = "feed"
+DROPS_SHOWN = 600.0
+"""Seconds: a broker only speaks of its count when it grows, so the trouble ends when it has not for so long."""
+SOURCE, REFUSED_TOPICS, BROKER_DROPS = "feed", "subscription", "broker-drops"
+"""Sources of trouble."""
+PINGREQ, DISCONNECT = b"\xc0\x00", b"\xe0\x00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,7 @@ class MqttSettings:
 
 
 class _Client(paho.Client):
-    """paho's client on a buffered socket. This one method is not public; tests/monitor/test_mqtt_feed.py notices when it changes."""
+    """paho's client on a buffered socket. This one method is not public; tests/live/test_mqtt_feed.py notices when it changes."""
 
     def _create_socket(self) -> Any:
         return BufferedSocket(super()._create_socket(), five=self._protocol == MQTTProtocolVersion.MQTTv5)
@@ -78,7 +85,10 @@ class MqttFeed:
         self._task: asyncio.Task[None] | None = None
         self._connack: asyncio.Future[tuple[str, bool]] | None = None
         self._lost: asyncio.Event = asyncio.Event()
+        self._why = ""
+        self._heard = 0.0
         self._dropped: int | None = None
+        self._drops_end: float | None = None
         self.connected = False
         self.connections = 0
         inbox.on_room = self._resume
@@ -112,13 +122,14 @@ class MqttFeed:
 
     async def stop(self) -> None:
         """DISCONNECT, without ending the session."""
+        if self._buffered is not None and self.connected:
+            # Not by paho's disconnect(): it closes the socket before what it wrote there has been flushed.
+            self._buffered.send(DISCONNECT)
+            self._write()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
-        if self._client is not None and self.connected:
-            self._client.disconnect()
-            self._write()
         self._close()
 
     # --- connection --------------------------------------------------------------------------------------------------
@@ -150,7 +161,7 @@ class MqttFeed:
         """A connection with an accepted CONNACK and our subscriptions. Raises TryAgain with the remedy."""
         s = self._settings
         self._generation = self._generation % 0xFFFF + 1
-        self._lost = asyncio.Event()
+        self._lost, self._why, self._heard = asyncio.Event(), "", time.monotonic()
         self._connack = self._loop.create_future()
         client = self._client = self._make_client()
         try:
@@ -198,6 +209,7 @@ class MqttFeed:
         if s.tls is not None:
             client.tls_set_context(s.tls)
         client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
         client.on_socket_register_write = self._on_register_write
         client.on_socket_close = self._on_socket_close
@@ -214,17 +226,40 @@ class MqttFeed:
             client.connect(s.host, s.port, s.keepalive)
 
     async def _serve(self) -> str:
-        """Keep alive until the connection is lost; return why."""
+        """Keep alive until the connection is lost; return why.
+
+        Not with paho's loop_misc(): it takes a broker for dead whose answer to a ping still waits behind the messages of a full inbox.
+        Here every byte is a sign of life, and silence proves nothing while we do not listen.
+        """
+        pinged = time.monotonic()
         while not self._lost.is_set():
-            if self._client is not None:
-                self._client.loop_misc()
+            now = time.monotonic()
+            if not self._reading:
+                self._heard = now
+            if now - self._heard > 1.5 * self._settings.keepalive:
+                self._end(f"nothing was heard for {now - self._heard:.0f} s, not even the answer to a ping")
+                break
+            if now - pinged > self._settings.keepalive / 2 and self._buffered is not None:
+                pinged = now
+                self._buffered.send(PINGREQ)
                 self._write()
+            if self._drops_end is not None and now > self._drops_end:
+                self._drops_end = None
+                self._trouble(BROKER_DROPS, False, "")
             try:
                 async with asyncio.timeout(1):
                     await self._lost.wait()
             except TimeoutError:
                 continue
-        return "the connection was lost"
+        return f"the connection to the broker was lost: {self._why}"
+
+    def _end(self, why: str) -> None:
+        """This connection is over. The first reason is the true one."""
+        self._why = self._why or why
+        self._lost.set()
+        self._read_no_more()
+        if self._connack is not None and not self._connack.done():
+            self._connack.set_result((why, False))
 
     def _close(self) -> None:
         if self._buffered is not None:
@@ -263,16 +298,14 @@ class MqttFeed:
             whole = self._take(buffered)
             if not whole and self._reading:
                 if not buffered.fill():
-                    self._lost.set()
-                    self._read_no_more()
+                    self._end("the broker hung up")
                     return
+                self._heard = time.monotonic()
                 whole = self._take(buffered)
         except BlockingIOError:
             return
         except (OSError, Malformed) as error:
-            log.warning("the connection to the broker broke", why=str(error))
-            self._lost.set()
-            self._read_no_more()
+            self._end(str(error))
             return
         if self._reading and (whole or buffered.pending):
             self._loop.call_soon(self._read)
@@ -304,8 +337,8 @@ class MqttFeed:
             return
         try:
             done = buffered.flush()
-        except OSError:
-            self._lost.set()
+        except OSError as error:
+            self._end(str(error))
             return
         if not done and not self._writing:
             self._loop.add_writer(buffered.fileno(), self._write)
@@ -323,11 +356,17 @@ class MqttFeed:
         if self._connack is not None and not self._connack.done():
             self._connack.set_result((str(reason) if reason.is_failure else "", bool(flags.session_present)))
 
+    def _on_subscribe(self, _client: paho.Client, _userdata: Any, _mid: int, reasons: Any, _properties: Any) -> None:
+        """An access list may refuse what we came for; only $SYS is not missed."""
+        refused = [t for t, reason in zip(self._settings.topics, reasons, strict=False) if reason.is_failure]
+        why = f"the broker refuses to let us hear {', '.join(refused)}: mend its access list" if refused else ""
+        if refused:
+            log.warning("subscription refused", topics=refused, remedy="mend the broker's access list")
+        self._trouble(REFUSED_TOPICS, bool(refused), why)
+
     def _on_disconnect(self, client: paho.Client, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if client is self._client:
-            self._lost.set()
-            if self._connack is not None and not self._connack.done():
-                self._connack.set_result((str(reason), False))
+            self._end(str(reason))
 
     def _on_socket_close(self, client: paho.Client, _userdata: Any, _sock: Any) -> None:
         """paho is about to close the socket by itself: let go of the descriptor while it still has its number."""
@@ -353,6 +392,13 @@ class MqttFeed:
         self._dropped = count
         if before is not None and count > before:
             log.warning("the broker drops messages", dropped=count - before, remedy="raise max_queued_messages")
-            self._trouble("broker-drops", True, f"the broker dropped {count - before} messages: raise its queue limits")
-        elif before is not None and not p.retain:
-            self._trouble("broker-drops", False, "")
+            self._drops_end = time.monotonic() + DROPS_SHOWN
+            self._trouble(BROKER_DROPS, True, f"the broker dropped {count - before} messages: raise its queue limits")
+
+
+def _at_end(buffered: BufferedSocket) -> bool:
+    """Take in, unread, what the socket has; whether the other side has closed it."""
+    try:
+        return not buffered.fill()
+    except BlockingIOError:
+        return False
