@@ -167,7 +167,6 @@ class Panel:
                     batch.rows.append(message_row(kept, verdict))
                 if sight.quarantined:
                     batch.quarantined.extend(sight.quarantined)
-                    self.account.update(f"quarantined:{q.reason}" for q in sight.quarantined)
                 if verdict is Verdict.UNREGISTERED:
                     _meet(batch, sight.device, item)
                 if sight.effects:
@@ -178,7 +177,6 @@ class Panel:
                     answers.append((item[1], effects))
         self._tick(batch, items)
         batch.counts = dict(counts)
-        self.account.update(counts)
         if batch.rows or batch.counts:
             await self._commit(batch)
         if tokens:
@@ -219,6 +217,9 @@ class Panel:
             self._rows_since_snapshot = 0
         last_seq = await self._ledger.commit(batch)
         self.commits += 1
+        # What was not written did not happen; the account does not run ahead of it.
+        self.account.update(batch.counts)
+        self.account.update(f"quarantined:{q.reason}" for q in batch.quarantined)
         self._committed(Committed(last_seq, batch.pushes, len(batch.entries)))
 
     def _snapshot(self) -> bytes:
