@@ -124,26 +124,37 @@ def peer(folder: Path, broker: Mosquitto, sink: VictoriaMetrics) -> Iterator[Pat
     (folder / "settings.js").write_bytes((PEER / "nodered_settings.cjs").read_bytes())
     log = folder / "log"
     with log.open("wb") as out:
-        command = [
-            "node",
-            NODE_RED / "node_modules" / "node-red" / "red.js",
-            "-u",
-            folder,
-            "-s",
-            folder / "settings.js",
-        ]
+        red = str(NODE_RED / "node_modules" / "node-red" / "red.js")
+        command = ["node", red, "-u", str(folder), "-s", str(folder / "settings.js")]
         process = subprocess.Popen(command, stdout=out, stderr=out)
     try:
-        end = time.monotonic() + 60
-        while b"Connected to broker" not in log.read_bytes():
-            if process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(f"Node-RED did not start:\n{log.read_text('utf-8', 'replace')[-2000:]}")
-            time.sleep(0.2)
-        time.sleep(1)
+        if not _has_clients(broker, 2) or process.poll() is not None:  # it, and the one who asks
+            raise RuntimeError(f"Node-RED did not start:\n{log.read_text('utf-8', 'replace')[-2000:]}")
+        time.sleep(1)  # CONNECT comes before SUBSCRIBE
         yield log
     finally:
         process.terminate()
         process.wait(20)
+
+
+def _has_clients(broker: Mosquitto, wanted: int) -> bool:
+    """Whether so many clients are connected, within a minute: the peer's log does not say it."""
+    enough = threading.Event()
+
+    def on_message(_client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
+        if int(message.payload) >= wanted:
+            enough.set()
+
+    client = mqtt.Client(CallbackAPIVersion.VERSION2)
+    client.on_message = on_message
+    client.connect("127.0.0.1", broker.port)
+    client.subscribe("$SYS/broker/clients/connected")
+    client.loop_start()
+    try:
+        return enough.wait(60)
+    finally:
+        client.disconnect()
+        client.loop_stop()
 
 
 def peer_rate(log: Path, broker: Mosquitto, messages: int) -> float:
