@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 
+from monitor.ledger.rows import QUARANTINE_KEPT, SAMPLE_BYTES, STRANGERS_KEPT
 from monitor.ports import (
     Batch,
     LedgerSize,
@@ -19,10 +20,8 @@ from monitor.ports import (
     TimelineRow,
     Unregistered,
 )
+from monitor.tape import pack, unpack
 from rules.model import Incident, IncidentState, Micros, Outcome
-
-SAMPLE_BYTES = 2048
-"""How much of a payload is kept of a quarantined or unregistered message."""
 
 _SETTLED = frozenset({Outcome.ACCEPTED.value, Outcome.DEAD.value})
 
@@ -40,6 +39,7 @@ class FakeLedger:
         self.failing: PortError | None = None
         self._tape: list[TapeRecord] = []
         self._last_seq = 0
+        self._tape_bytes = 0
         self._incidents: dict[str, Incident] = {}
         self._entries: list[TimelineRow] = []
         self._outbox: dict[str, OutboxRow] = {}
@@ -56,13 +56,17 @@ class FakeLedger:
             TimelineRow(len(self._entries) + n, at, incident, step, json.loads(detail))
             for n, (at, incident, step, detail) in enumerate(batch.entries, 1)
         ]
+        if clash := {push.key for push in batch.pushes} & self._outbox.keys():
+            raise ValueError(f"keys of pushes are given once: {sorted(clash)}")
         if batch.rows:
-            self._tape.append(TapeRecord(self._last_seq + 1, batch.first_at, batch.last_at, list(batch.rows)))
+            record = pack(batch.rows)  # what comes back is what was written down, not the very same objects
+            self._tape.append(TapeRecord(self._last_seq + 1, batch.first_at, batch.last_at, unpack(record)))
+            self._tape_bytes += len(record)
             self._last_seq += len(batch.rows)
         self._entries += entries
         self._incidents |= batch.incidents
         for push in batch.pushes:
-            self._outbox.setdefault(push.key, OutboxRow(push, "pending", 0, "", None))
+            self._outbox[push.key] = OutboxRow(push, "pending", 0, "", None)
         for key, outcome, attempts, reply, next_at in batch.settled:
             if key in self._outbox:
                 self._outbox[key] = OutboxRow(self._outbox[key].push, outcome, attempts, reply, next_at)
@@ -77,6 +81,8 @@ class FakeLedger:
                 topic,
                 sample[:SAMPLE_BYTES],
             )
+        kept = sorted(self._unregistered.values(), key=lambda u: u.last_at, reverse=True)[:STRANGERS_KEPT]
+        self._unregistered = {u.device: u for u in kept}
         for verdict, number in batch.counts.items():
             self._counts[verdict] = self._counts.get(verdict, 0) + number
         if batch.snapshot is not None:
@@ -153,7 +159,7 @@ class FakeLedger:
     async def unregistered(self, limit: int = 100) -> list[Unregistered]:
         """The latest heard first."""
         await self._turn()
-        return sorted(self._unregistered.values(), key=lambda u: u.last_at, reverse=True)[:limit]
+        return sorted(self._unregistered.values(), key=lambda u: (-u.last_at, u.device))[:limit]
 
     async def counts(self) -> dict[str, int]:
         """Verdict → number, and `quarantined:<reason>` → number."""
@@ -161,14 +167,13 @@ class FakeLedger:
         return dict(self._counts)
 
     async def size(self) -> LedgerSize:
-        """Rows, and the bytes of their text."""
+        """Rows, and the bytes of their records."""
         await self._turn()
-        tape = sum(len(repr(record.rows)) for record in self._tape)
         return LedgerSize(
             last_seq=self._last_seq,
             first_seq=self._tape[0].first_seq if self._tape else 0,
-            tape_bytes=tape,
-            file_bytes=tape,
+            tape_bytes=self._tape_bytes,
+            file_bytes=self._tape_bytes,
             open_pushes=sum(row.outcome not in _SETTLED for row in self._outbox.values()),
             open_incidents=sum(i.state is not IncidentState.CLOSED for i in self._incidents.values()),
         )
@@ -178,6 +183,7 @@ class FakeLedger:
             self._quarantined.append(item._replace(payload=item.payload[:SAMPLE_BYTES]))
             name = f"quarantined:{item.reason}"
             self._counts[name] = self._counts.get(name, 0) + 1
+        del self._quarantined[:-QUARANTINE_KEPT]
 
     async def _turn(self) -> None:
         """Give way to other tasks, as a ledger behind a thread does."""
