@@ -168,6 +168,7 @@ class Daemon:
                     group.create_task(self._best_effort("board", self._refresh_board), name="board"),
                     group.create_task(self._best_effort("inbox", self._watch_inbox), name="inbox"),
                 ]
+                self.board.set_trouble("feed", True, "not connected yet", self.clock.now())
                 await self.feed.start()
                 keeper = group.create_task(self.feed.wait(), name="feed")
                 self._notifier.ready(f"watching {len(self.neighbourhood.zones)} zones")
@@ -243,6 +244,7 @@ class Daemon:
 
     def _trouble(self, source: str, active: bool, detail: str) -> None:
         """Anything of ours that goes wrong or well again; only changes are events."""
+        self.board.set_trouble(source, active, detail, self.clock.now())
         known = self._troubles.get(source)
         if active and known != detail:
             self._troubles[source] = detail
@@ -251,7 +253,6 @@ class Daemon:
         else:
             return
         self.inbox.put(Trouble(0, source, active, detail))
-        self.board.set_trouble(source, active, detail, self.clock.now())
 
     def _clock_jumped(self, seconds: float) -> None:
         log.warning("the machine's clock jumped", seconds=round(seconds, 3), remedy="check NTP")
