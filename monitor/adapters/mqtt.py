@@ -32,8 +32,6 @@ PACKETS_A_TURN = 500
 BACK_OFF = (0.5, 30.0)
 CONNACK_WITHIN = 10.0
 GOODBYE_WITHIN = 1.0
-DISCONNECT = b"\xe0\x00"
-"""Both in MQTT 3.1.1 and, as a normal disconnection, in 5."""
 DROPPED = "$SYS/broker/publish/messages/dropped"
 DROPS_SHOWN = 600.0
 """Seconds: a broker only speaks of its count when it grows, so the trouble ends when it has not for so long."""
@@ -123,14 +121,27 @@ class MqttFeed:
     async def stop(self) -> None:
         """DISCONNECT, without ending the session."""
         if self._buffered is not None and self.connected:
-            # Not by paho's disconnect(): it closes the socket before what it wrote there has been flushed.
-            self._buffered.send(DISCONNECT)
-            self._write()
+            await self._say_goodbye(self._buffered)
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
         self._close()
+
+    async def _say_goodbye(self, buffered: BufferedSocket) -> None:
+        """Write DISCONNECT behind the last acknowledgements, then read on until the broker hangs up.
+
+        A socket that is closed with something unread is reset, and the acknowledgements that the broker has not read yet are thrown
+        away. Not by paho's disconnect(): it closes the socket before what it wrote there has been flushed.
+        """
+        self._let_go()
+        buffered.send(DISCONNECT)
+        try:
+            async with asyncio.timeout(GOODBYE_WITHIN):
+                while not (buffered.flush() and _at_end(buffered)):
+                    await asyncio.sleep(0.005)
+        except OSError as error:  # TimeoutError is one as well
+            log.info("the broker did not take our goodbye", why=str(error) or "time-out")
 
     # --- connection --------------------------------------------------------------------------------------------------
 
