@@ -138,7 +138,7 @@ class MqttFeed:
         buffered.send(DISCONNECT)
         try:
             async with asyncio.timeout(GOODBYE_WITHIN):
-                while not (buffered.flush() and _at_end(buffered)):
+                while not (buffered.flush() and _at_end(buffered)):  # noqa: ASYNC110 - the broker sets no event
                     await asyncio.sleep(0.005)
         except OSError as error:  # TimeoutError is one as well
             log.info("the broker did not take our goodbye", why=str(error) or "time-out")
