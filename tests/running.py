@@ -89,8 +89,9 @@ def site(
 class Wanglou:
     """`wanglou run --config site.yaml`; its log is kept in the site file's folder."""
 
-    def __init__(self, config: Path) -> None:
+    def __init__(self, config: Path, **environ: str) -> None:
         self.config = config
+        self.environ = environ
         self.log = config.with_name("wanglou.log")
         self.port: int = yaml.safe_load(config.read_text("utf-8"))["api"]["port"]
         self._process: subprocess.Popen[bytes] | None = None
@@ -99,7 +100,7 @@ class Wanglou:
         """Start it; by default until it is ready (connected to its broker)."""
         with self.log.open("ab") as log:
             command = [sys.executable, "-m", "monitor", "run", "--config", str(self.config)]
-            environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+            environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **self.environ}
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.config.parent, env=environ)
         if wait:
             self.wait_for(lambda: self.ready, "the daemon is ready")
@@ -123,6 +124,11 @@ class Wanglou:
         assert self._process is not None
         self._process.kill()
         self._process.wait()
+
+    def wait(self) -> int:
+        """The exit code of one that ends by itself."""
+        assert self._process is not None
+        return self._process.wait(30)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Ask it to stop; its exit code."""
@@ -175,6 +181,12 @@ class Wanglou:
             if time.monotonic() > end:
                 raise AssertionError(f"not within {seconds:.0f} s: {what}\n{self.tail()}")
             time.sleep(0.05)
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """The log's entries of one event, oldest first."""
+        lines = self.log.read_text("utf-8").splitlines()
+        entries = [json.loads(line) for line in lines if line.startswith("{")]
+        return [entry for entry in entries if entry["event"] == event]
 
     def tail(self) -> str:
         """The end of its log."""
