@@ -64,14 +64,13 @@ def run(
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
 ) -> None:
     """Run the daemon until SIGTERM or Ctrl-C; SIGHUP reads the rule books again."""
-
     settings, book = _read(config)
     logs.set_up(log_level)
     try:
         asyncio.run(Daemon(settings, book).run())
-    except LedgerError as error:
-        err.print(f"[red]{error}[/red]")
-        raise typer.Exit(1) from None
+    except (LedgerError, OSError) as error:
+        # Before anything runs: a port in use, a folder that may not be written. What fails later comes as a group, and is a defect.
+        _fail(error)
 
 
 @app.command()
@@ -82,11 +81,9 @@ def record(
     duration: Annotated[float, typer.Option(help="Seconds; 0: until Ctrl-C.")] = 0,
 ) -> None:
     """Write what the broker says to a tape, beside the running daemon and without disturbing it."""
-
     settings, _ = _read(config)
     if output.exists():
-        err.print(f"[red]{output} exists already; a tape is never overwritten[/red]")
-        raise typer.Exit(2)
+        _fail(f"{output} exists already; a tape is never overwritten", 2)
     count = 0
 
     async def tap() -> None:
@@ -106,10 +103,11 @@ def record(
     except (TimeoutError, KeyboardInterrupt):
         pass  # the recording is over, as asked
     except TryAgain as error:
-        err.print(f"[red]{error}[/red]")
-        raise typer.Exit(1) from None
+        if not count:
+            output.unlink()  # nothing was heard: the next try may use the name
+        _fail(error)
     finally:
-        err.print(f"{count} messages in {output}")
+        err.print(f"{count} messages in {output}", soft_wrap=True, markup=False, highlight=False)
 
 
 @app.command()
@@ -139,11 +137,9 @@ def replay(
                 messages, lookout, accepted=not unanswered, settle=round(settle * MINUTE), watch=_print_entry
             )
     except (BadTape, LedgerError, OSError) as problem:
-        err.print(f"[red]{problem}[/red]", soft_wrap=True)
-        raise typer.Exit(2) from None
+        _fail(problem, 2)
     except TryAgain as problem:
-        err.print(f"[red]{problem}[/red]")
-        raise typer.Exit(1) from None
+        _fail(problem)
     _print_summary(summary)
 
 
@@ -153,20 +149,18 @@ def backup(
     config: Config = Path("site.yaml"),
 ) -> None:
     """Copy the ledger while the daemon runs."""
-
     settings, _ = _read(config)
     try:
         wiring.backup(settings, target)
     except (LedgerError, OSError) as error:
-        err.print(f"[red]{error}[/red]", soft_wrap=True)
-        raise typer.Exit(1) from None
-    out.print(f"{target}: {target.stat().st_size / 1e6:.1f} MB, checked")
+        _fail(error)
+    size = target.stat().st_size / 1e6
+    out.print(f"{target}: {size:.1f} MB, checked", soft_wrap=True, markup=False, highlight=False)
 
 
 @app.command()
 def doctor(config: Config = Path("site.yaml")) -> None:
     """Check settings, books, disk, broker, history, channels and clock, and say what to do."""
-
     settings, _ = _read(config)
     findings = asyncio.run(wiring.checkup(settings))
     out.print(report(findings))
@@ -185,8 +179,7 @@ def rules_check(
         except Mistakes as mistakes:
             _refuse(mistakes)
         except (OSError, UnicodeDecodeError) as error:
-            err.print(f"[red]{error}[/red]", soft_wrap=True)
-            raise typer.Exit(2) from None
+            _fail(error, 2)
     else:
         _, book = _read(config)
     out.print(f"{len(book.rules)} rules in {len(book.texts)} books, no mistakes")
@@ -211,6 +204,12 @@ def _refuse(mistakes: Mistakes) -> NoReturn:
         f"{len(mistakes.mistakes)} 处错误，未启动任何部分。{len(mistakes.mistakes)} mistakes, nothing was started."
     )
     raise typer.Exit(2)
+
+
+def _fail(problem: object, code: int = 1) -> NoReturn:
+    """Say what is wrong, once, and end."""
+    err.print(str(problem), style="red", soft_wrap=True, markup=False, highlight=False)
+    raise typer.Exit(code) from None
 
 
 def _micros(moment: datetime | None, otherwise: Micros) -> Micros:
