@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.clock import FakeClock
@@ -172,6 +172,7 @@ async def test_text_from_outside_can_always_be_written(event: Move | Receipt | T
 
 
 @given(st.lists(st.sampled_from(["message", "put", "take"]), max_size=60), st.integers(1, 12), st.integers(1, 7))
+@settings(deadline=None)
 def test_nothing_is_lost_doubled_or_reordered_and_the_bound_holds(actions: list[str], limit: int, batch: int) -> None:
     async def scenario() -> None:
         it, _ = inbox(limit)

@@ -304,7 +304,7 @@ MESSAGES = st.builds(
 
 
 @given(st.lists(MESSAGES, max_size=12))
-@settings(max_examples=150)
+@settings(deadline=None, max_examples=150)
 def test_no_message_whatever_it_holds_stops_the_lookout(messages: list[Message]) -> None:
     it = lookout()
     at = T0
@@ -374,6 +374,7 @@ def test_a_broken_clock_does_not_date_the_history(measured_at: Micros | None, ex
     st.integers(1, 10**9),
     st.lists(st.tuples(st.sampled_from(["h1", "h2"]), st.none() | st.integers(-3, 3)), min_size=1, max_size=60),
 )
+@settings(deadline=None)
 def test_no_two_readings_of_a_device_share_a_moment(first_seq: int, said: list[tuple[str, int | None]]) -> None:
     messages = [up(0, device, id=n, measured=measured, smoke=False) for n, (device, measured) in enumerate(said)]
     held = record(messages, first_seq)

@@ -203,6 +203,7 @@ def test_a_moment_in_either_form(raw: object, micros: int) -> None:
 
 
 @given(st.datetimes(timezones=st.timezones()))
+@settings(deadline=None)
 def test_any_moment_with_an_offset(when: datetime) -> None:
     delta = when - datetime(1970, 1, 1, tzinfo=UTC)
     assert moment(when.isoformat()) == delta.days * 86_400_000_000 + delta.seconds * 1_000_000 + delta.microseconds
@@ -279,7 +280,7 @@ PAYLOADS = st.one_of(
 
 @given(st.sampled_from([UP, STATUS]) | st.text(max_size=60), PAYLOADS)
 @example(UP, b'{"object":"\t","object":"\x01"}')
-@settings(max_examples=400)
+@settings(deadline=None, max_examples=400)
 def test_any_bytes_on_any_topic_are_values_our_own_or_undecodable(topic: str, payload: bytes) -> None:
     try:
         said: Decoded | Undecodable | None = decode(topic, payload)
@@ -299,7 +300,7 @@ def test_any_bytes_on_any_topic_are_values_our_own_or_undecodable(topic: str, pa
 
 
 @given(PAYLOADS)
-@settings(max_examples=200)
+@settings(deadline=None, max_examples=200)
 def test_smoke_is_never_lost_among_whatever_else(payload: bytes) -> None:
     try:
         fields = json.loads(payload)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.decoders.native import moment
@@ -55,6 +55,7 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
 
 
 @given(st.lists(st.tuples(MESSAGES, st.sampled_from(Verdict)) | EVENTS, max_size=30))
+@settings(deadline=None)
 def test_every_row_comes_back(items: list[tuple[Message, Verdict] | Event]) -> None:
     rows = [message_row(*item) if isinstance(item, tuple) else event_row(item) for item in items]
     back = unpack(pack(rows))
@@ -112,6 +113,7 @@ def read(text: str | Iterable[str], name: str = "night.jsonl") -> list[Message]:
 
 
 @given(st.lists(MESSAGES, max_size=10))
+@settings(deadline=None)
 def test_recorded_messages_come_back(messages: list[Message]) -> None:
     messages.sort(key=lambda m: m.at)
     raw = "".join(to_line(m) + "\n" for m in messages).encode()
@@ -217,6 +219,7 @@ def test_bytes_that_are_no_text_are_no_tape() -> None:
     st.text(max_size=60)
     | st.dictionaries(st.sampled_from(["at", "topic", "payload", "qos"]), st.integers() | TEXTS).map(json.dumps)
 )
+@settings(deadline=None)
 def test_any_line_is_a_message_or_a_bad_line(text: str) -> None:
     try:
         found: list[Message] | str = read([text])
@@ -232,6 +235,7 @@ def test_any_line_is_a_message_or_a_bad_line(text: str) -> None:
 
 
 @given(st.integers(-62_000_000_000_000_000, LAST_MOMENT - 1))
+@settings(deadline=None)
 def test_a_moment_is_written_without_loss(at: int) -> None:
     text = rfc3339_micros(at)
     assert moment(text) == at
