@@ -6,10 +6,11 @@ Knows nothing of who is sent; that is in test_response.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
-from rules.model import AlarmState, Entry, Freshness, Kind, Step, Verb
+from rules.model import AlarmState, Entry, Freshness, Kind, Neighbourhood, Step, Verb
 from rules.timers import NEVER
 from tests.rules.small_block import T0, Hand, block, book, hand, moment, rule, through_bytes
 
@@ -111,6 +112,13 @@ def test_a_prealarm_may_latch_too() -> None:
     watch = hand(book(rule("dense", "PREALARM", "smoke_density > 0.3", latch="true")))
     watch.read(0, "h1", smoke_density=0.4)
     assert alarms(watch.read(1, "h1", smoke_density=0.1)) == ["dense@h1 clearing", "dense@h1 latched"]
+
+
+def test_while_the_danger_holds_nothing_clears_it() -> None:
+    watch = hand(book(rule("warm", "PREALARM", "temperature > 40", clear="temperature < 50")))
+    watch.read(0, "h1", temperature=45)
+    assert watch.read(1, "h1", temperature=46) == []
+    assert alarms(watch.read(2, "h1", temperature=39)) == ["warm@h1 clearing", "warm@h1 idle"]
 
 
 # --- reset ------------------------------------------------------------------------------------------------------------
@@ -417,6 +425,22 @@ def test_a_device_that_left_the_site_file_leaves_an_incident_that_can_be_reset_a
     after.move(11, Verb.RESET)
     assert after.case().condition == "returned"
     assert after.engine.device("b/h1") is None
+
+
+def test_a_reset_does_not_end_what_burns_in_another_incident_now() -> None:
+    """The detector left the site file and came back in another zone: its old incident is reset, its new one burns on."""
+    watch = hand(book(SMOKE))
+    watch.read(0, "h1", smoke=True)
+    gone = through_bytes(watch.engine, block(without=frozenset({"h1"})))
+    moved = block()
+    old = moved.device("b/h1")
+    assert old is not None
+    devices = {**moved.devices, "b/h1": replace(old, zone="b/garage")}
+    after = Hand(through_bytes(gone, Neighbourhood(zones=moved.zones, stations=moved.stations, devices=devices)))
+    after.read(1, "h1", smoke=True)
+    assert alarms(after.move(2, Verb.RESET, n=1)) == []
+    assert (after.case(1).condition, after.case(2).condition) == ("returned", "active")
+    assert alarms(after.move(3, Verb.RESET, n=2)) == ["smoke@h1 idle"]
 
 
 def test_next_due_says_when_a_tick_finds_something_to_do() -> None:
