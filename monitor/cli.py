@@ -224,7 +224,7 @@ def _past(tape: Path, begin: Micros, end: Micros) -> Iterator[Iterator[Message]]
     """The messages of a tape file or of a ledger's folder, with a progress bar on standard error."""
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[count]}"), TimeRemainingColumn(),
-        console=err, transient=True,
+        console=err, transient=True, disable=not err.is_terminal,
     )  # fmt: skip
     with bar:
         task = bar.add_task(tape.name, total=None, count="")
@@ -263,7 +263,7 @@ def _print_entry(effect: Effect) -> None:
         for k, v in detail.items()
         if k.startswith("reading.") and isinstance(v, float)
     ]
-    line = f"{rfc3339(effect.at)}  {effect.incident}  {_STEPS[effect.step]:<22}  {'  '.join(words + measured)}"
+    line = f"{rfc3339(effect.at)}  {effect.incident}  {_STEPS[effect.step]:<22}  {'  '.join(dict.fromkeys(words + measured))}"
     out.print(line, soft_wrap=True, markup=False, highlight=False, style=_STYLES.get(effect.step, ""))
 
 
