@@ -78,6 +78,7 @@ PARTLY = [
     up('"at": 1e300, "smoke_density": 0.1', "clock", verdict="live"),
     up('"id": [1], "smoke_density": 0.1', "wrong-type", verdict="live"),
     up('"smoke_density": 0.1, "temperature": "hot"', "wrong-type", verdict="live"),
+    up('"smoke_density": 0.9, "smoke_density": 0.1', "duplicate-key", verdict="live"),
     up(
         '"smoke_density": 0.1, "temperature": 1e9, "weather": "fine"',
         "out-of-range",
@@ -87,7 +88,6 @@ PARTLY = [
 ]
 STRANGE_BUT_WELL = [
     Bad(b'{"smoke_density": 0.1}', (), "live", topic="wl/site0/烟感 🔥 'x' \"y\" $z %00 ../\\/up".replace("/\\", "\\")),
-    up('"smoke_density": 0.9, "smoke_density": 0.1', verdict="live"),
 ]
 STRANGERS = [
     Bad(b'{"smoke_density": 0.1, "n": %d}' % n, (), "unregistered", topic=f"wl/elsewhere/smoke-{n % 2}/up")
