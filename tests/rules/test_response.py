@@ -166,6 +166,16 @@ def test_escalation_does_not_start_the_same_promise_again() -> None:
     assert watch.case().overdue == ("dispatch", "on_scene", "resolve")
 
 
+def test_what_is_overdue_already_is_not_missed_again_by_an_escalation() -> None:
+    watch = hand(BOOK)
+    watch.read(0, "h1", smoke_density=0.4)
+    watch.tick(60)
+    watch.read(100, "h1", smoke=True)
+    watch.tick(5000)
+    assert watch.case().overdue == ("dispatch", "on_scene", "resolve")
+    assert [key for key in watch.pushes() if "overdue-dispatch" in key] == ["1/overdue-dispatch-1/hook"]
+
+
 # --- people -----------------------------------------------------------------------------------------------------------
 
 
@@ -292,6 +302,28 @@ def test_keys_never_repeat_though_a_retained_message_raises_it_again() -> None:
     assert watch.case().state == "raised"
     watch.move(30, Verb.RESOLVE)
     assert watch.pushes() == ["1/dispatch-1/hook", "1/resolved-1/hook", "1/resolved-2/hook"]
+
+
+def test_a_retained_message_that_raises_it_again_leaves_the_next_late_one_to_ask() -> None:
+    watch = burning()
+    watch.move(10, Verb.RESOLVE)
+    watch.read(20, "h2", Freshness.RETAINED, smoke=True)
+    assert of_incident(watch.read(201, "h1", LATE, measured=190, smoke_density=0.4)) == [
+        "1 joined dense@h1",
+        "push 1/verify-3/hook",
+        "1 is FIRE raised active suspected",
+    ]
+
+
+def test_a_fire_that_latched_and_burns_again_is_reset_once() -> None:
+    watch = burning()
+    watch.read(1, "h1", smoke=False)
+    watch.read(20, "h1", smoke=True)
+    assert of_incident(watch.move(21, Verb.RESET)) == [
+        "1 reset by li",
+        "1 returned smoke@h1",
+        "1 is FIRE raised returned",
+    ]
 
 
 # --- escalation -------------------------------------------------------------------------------------------------------
