@@ -113,7 +113,15 @@ class Panel:
             await asyncio.sleep(0)
         self._rows_since_snapshot = seq - start
         self._inbox.clock.floor(max(self._engine.now, newest))
+        await self._reconcile()
         return seq - start
+
+    async def _reconcile(self) -> None:
+        """The incidents in the ledger were told to people: where the fold came to something else, they are right."""
+        last = await self._ledger.incidents(limit=1)
+        kept = await self._ledger.incidents(open_only=True, limit=1_000_000)
+        for what in self._engine.reconcile(kept, last[0].id if last else ""):
+            log.warning("recovered under changed settings", mended=what)
 
     def _fold(self, row: tuple[Any, ...]) -> None:
         if row[0] == MESSAGE:

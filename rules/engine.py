@@ -9,7 +9,7 @@ incidents, but the logarithm in the timers' heap.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
@@ -595,6 +595,43 @@ class Engine:
                 self._timers.set((what, who, which), due)
         self._count_again()
 
+    def reconcile(self, kept: Iterable[Incident], newest: str) -> list[str]:
+        """After a recovery: where the ledger's open incidents and ours differ, the ledger is right. Returns what was mended.
+
+        They only differ when the tape was folded under something else than it was written under: the site file lost a device or a limit
+        changed while a kill had left no snapshot, or a newer program reads messages in another way. An incident that we lack is opened
+        without alarms, for a person to close. One that the ledger lacks was never told to anybody: its alarms go back to idle, so the
+        next reading that shows the danger raises it.
+        """
+        renamed, strays, adopted = self._response.reconcile(kept, newest)
+        if not renamed and not strays and not adopted:
+            return []
+        everywhere: list[dict[Any, _Alarm]] = [self._zone_alarms, self._system]
+        everywhere += [seen.alarms for seen in self._seen.values() if seen.alarms]
+        for alarms in everywhere:
+            _rename(alarms, renamed, strays)
+        for seen in self._seen.values():
+            seen.alarms = seen.alarms or None
+        self._troubles = {source: detail for source, detail in self._troubles.items() if source in self._system}
+        self._rename_timers(renamed, strays)
+        return [
+            *(f"{incident}: open in the ledger, unknown to the recovery" for incident in adopted),
+            *(f"{new}: the ledger's record was taken" for new in renamed.values()),
+            *(f"{stray}: unknown to the ledger, its alarms are idle again" for stray in sorted(strays)),
+        ]
+
+    def _rename_timers(self, renamed: Mapping[str, str], strays: set[str]) -> None:
+        running = list(self._timers)
+        moved = [(due, name) for due, name in running if name[0] == "sla" and (name[1] in renamed or name[1] in strays)]
+        idle = [
+            (due, name) for due, name in running if name[0] in ("hold", "clear") and not self._runs(name[1], name[2])
+        ]
+        for _, name in (*moved, *idle):
+            self._timers.cancel(name)
+        for due, (what, who, which) in moved:
+            if who in renamed:
+                self._timers.set((what, renamed[who], which), due)
+
     def _runs(self, rule_id: str, subject: str) -> bool:
         seen = self._seen.get(subject)
         return (rule_id, subject) in self._zone_alarms or bool(seen and seen.alarms and rule_id in seen.alarms)
@@ -603,6 +640,14 @@ class Engine:
 def _of_absence(book: RuleBook) -> frozenset[str]:
     """The zone rules that hold when none of their terms does, such as `not any(online)`."""
     return frozenset(r.id for r in book.rules if r.decide is not None and r.decide([0] * len(r.terms)))
+
+
+def _rename(alarms: dict[Any, _Alarm], renamed: Mapping[str, str], strays: set[str]) -> None:
+    for key, alarm in list(alarms.items()):
+        if alarm.incident in strays:
+            del alarms[key]
+        else:
+            alarm.incident = renamed.get(alarm.incident, alarm.incident)
 
 
 def _view(seen: _Seen) -> DeviceState:

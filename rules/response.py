@@ -98,6 +98,11 @@ class _Case:
         self.asked = NOBODY
         """Rank of the gravest kind that it was sent for or asked to verify."""
 
+    @property
+    def condition(self) -> Condition:
+        """What the alarms say together."""
+        return Condition.ACTIVE if self.active else Condition.LATCHED if self.latched else Condition.RETURNED
+
     def wants(self, alarm: Alarm) -> bool:
         """Does this alarm ask for more than what was done for the ones before it?"""
         if alarm.evidence is Freshness.LIVE:
@@ -172,7 +177,7 @@ class Response:
         case.latched.pop((rule, subject), None)
         if latched:
             case.latched[rule, subject] = None
-        condition = Condition.ACTIVE if case.active else Condition.LATCHED if case.latched else Condition.RETURNED
+        condition = case.condition
         out.append(Entry(at, incident, Step.RETURNED, {"rule": rule, "subject": subject, "latched": latched}))
         self._change(case, condition=condition)
         if (
@@ -449,6 +454,34 @@ class Response:
     def _forget(self, case: _Case) -> None:
         del self._cases[case.incident.id], self._by_place[case.incident.zone, case.incident.group]
 
+    def reconcile(self, kept: Iterable[Incident], newest: str) -> tuple[dict[str, str], set[str], list[str]]:
+        """Make what the ledger keeps of open incidents ours; `newest` is the id of its newest incident, open or not.
+
+        Returns (renamed, strays, adopted): ids of ours and the ledger's for the same place, where the records differ; ids of ours that
+        the ledger never heard of; ids of the ledger's that we lacked. Usually all three are empty.
+        """
+        self._serial = max(self._serial, _serial(newest))
+        ours = {(c.incident.zone, c.incident.group): c for c in self._cases.values()}
+        renamed: dict[str, str] = {}
+        adopted: list[str] = []
+        cases: list[_Case] = []
+        for incident in kept:
+            case = ours.pop((incident.zone, incident.group), None)
+            if case is None:
+                case = _Case(incident)
+                adopted.append(incident.id)
+            elif case.incident != incident:
+                renamed[case.incident.id] = incident.id
+            if case.incident != incident or incident.id in adopted:
+                case.incident = replace(incident, condition=case.condition)
+                case.round = max(
+                    case.round, incident.revision
+                )  # at least as many as ever: keys of pushes must not repeat
+            cases.append(case)
+        self._cases = {case.incident.id: case for case in sorted(cases, key=lambda c: _serial(c.incident.id))}
+        self._by_place = {(c.incident.zone, c.incident.group): c for c in cases}
+        return renamed, {case.incident.id for case in ours.values()}, adopted
+
     # --- state -------------------------------------------------------------------------------------------------------
 
     def snapshot(self) -> dict[str, Any]:
@@ -481,6 +514,10 @@ def _sends(step: str, since: int) -> bool:
     """Does this push tell the station to come, because of what is burning now and not of what was resolved before?"""
     name, _, number = step.rpartition("-")
     return name.startswith(("dispatch", "overdue")) and int(number) >= since
+
+
+def _serial(incident: str) -> int:
+    return int(incident.rpartition("-")[2] or 0)
 
 
 def rfc3339(at: Micros) -> str:
