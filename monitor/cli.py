@@ -29,7 +29,7 @@ from monitor.replay import Summary, play
 from monitor.settings import Settings, load
 from monitor.tape import BadTape, from_lines, slice_of, to_line
 from monitor.wiring import LedgerError
-from rules.document import Mistakes
+from rules.document import Mistake, Mistakes
 from rules.model import MINUTE, Effect, Entry, Micros, Step
 from rules.response import rfc3339
 from rules.rule import RuleBook
@@ -175,11 +175,9 @@ def rules_check(
     """Report every mistake in the rule books at once."""
     if books:
         try:
-            book = load_book([(str(path), path.read_text("utf-8")) for path in books])
+            book = load_book(_texts(books))
         except Mistakes as mistakes:
             _refuse(mistakes)
-        except (OSError, UnicodeDecodeError) as error:
-            _fail(error, 2)
     else:
         _, book = _read(config)
     out.print(f"{len(book.rules)} rules in {len(book.texts)} books, no mistakes")
@@ -195,6 +193,21 @@ def _read(config: Path) -> tuple[Settings, RuleBook]:
         return settings, load_book(settings.book_texts())
     except Mistakes as mistakes:
         _refuse(mistakes)
+
+
+def _texts(books: list[Path]) -> list[tuple[str, str]]:
+    """(name, text) of each file. Raises Mistakes with all that cannot be read."""
+    texts, found = [], []
+    for path in books:
+        try:
+            texts.append((str(path), path.read_text("utf-8")))
+        except OSError as error:
+            found.append(Mistake(str(path), 1, 1, "", f"cannot be read: {error.strerror}", "check the path"))
+        except UnicodeDecodeError:
+            found.append(Mistake(str(path), 1, 1, "", "is not UTF-8 text", "save the file as UTF-8"))
+    if found:
+        raise Mistakes(found)
+    return texts
 
 
 def _refuse(mistakes: Mistakes) -> NoReturn:

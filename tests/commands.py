@@ -49,8 +49,7 @@ def wanglou(*arguments: str | Path, cwd: Path, **environ: str) -> Ended:
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         process = subprocess.Popen(command, cwd=cwd, env=environment(**environ), stdout=out, stderr=err)
         try:
-            # wait4 instead of wait: it tells what this one process has used.
-            code, peak_kib = _reaped(process)
+            code, peak_kib = _watched(process)
         except BaseException:
             process.kill()
             process.wait()
@@ -60,13 +59,15 @@ def wanglou(*arguments: str | Path, cwd: Path, **environ: str) -> Ended:
         return Ended(code, out.read(), err.read(), peak_kib * 1024 / 1e6)
 
 
-def _reaped(process: subprocess.Popen[bytes]) -> tuple[int, int]:
-    end = time.monotonic() + PATIENCE
-    while True:
-        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-        if pid:
-            process.returncode = os.waitstatus_to_exitcode(status)
-            return process.returncode, usage.ru_maxrss
+def _watched(process: subprocess.Popen[bytes]) -> tuple[int, int]:
+    """Exit code and peak in KiB. Asked while it runs: the kernel's figure for an ended child begins with the parent's."""
+    end, peak = time.monotonic() + PATIENCE, 0
+    status = Path(f"/proc/{process.pid}/status")
+    while process.poll() is None:
         if time.monotonic() > end:
             raise subprocess.TimeoutExpired(process.args, PATIENCE)
+        peak = max(
+            peak, *(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM")), 0
+        )
         time.sleep(0.02)
+    return process.returncode, peak

@@ -35,11 +35,13 @@ class BrokerAddress:
     def client(self, queue: int) -> aiomqtt.Client:
         """A clean session under a name of its own; `queue` messages may wait in each direction."""
         password = self.password.get_secret_value() if self.password else None
-        return aiomqtt.Client(
+        client = aiomqtt.Client(
             self.host, self.port, username=self.username, password=password, tls_context=self.tls,
             protocol=aiomqtt.ProtocolVersion.V5 if self.five else aiomqtt.ProtocolVersion.V311, keepalive=self.keepalive,
             max_queued_incoming_messages=queue, max_queued_outgoing_messages=queue,
         )  # fmt: skip
+        client.pending_calls_threshold = queue  # many at once are meant here, and no reason for a warning each
+        return client
 
 
 async def listen(broker: BrokerAddress, topics: Iterable[str], now: Callable[[], Micros]) -> AsyncIterator[Message]:
@@ -64,26 +66,50 @@ async def publish(
 ) -> int:
     """Play messages with their gaps divided by `speed` (0: as fast as the broker acknowledges). Returns how many were published.
 
-    Raises TryAgain when the broker is lost.
+    Raises TryAgain when the broker is lost, and what reading the messages raises.
     """
-    count, began, first_at = 0, time.monotonic(), None
-    waiting: set[asyncio.Task[None]] = set()
     try:
-        async with broker.client(in_flight * 2) as client:
-            for m in messages:
-                first_at = m.at if first_at is None else first_at
-                if speed and (wait := began + (m.at - first_at) / 1e6 / speed - time.monotonic()) > 0:
-                    await asyncio.sleep(wait)
-                waiting.add(asyncio.ensure_future(client.publish(m.topic, m.payload, max(m.qos, 1), m.retain)))
-                if len(waiting) >= in_flight:
-                    finished, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                    for task in finished:
-                        task.result()
-                count += 1
-            await asyncio.gather(*waiting)
+        async with broker.client(in_flight * 2) as client, asyncio.TaskGroup() as group:
+            lost = group.create_task(_until_lost(client))
+            count = await _play(client, group, messages, speed, in_flight)
+            lost.cancel()
     except aiomqtt.MqttError as error:
         raise TryAgain(f"the broker at {broker.host}:{broker.port}: {error}") from None
+    except ExceptionGroup as several:
+        first = several.exceptions[0]
+        if isinstance(first, aiomqtt.MqttError):
+            raise TryAgain(f"the broker at {broker.host}:{broker.port}: {first}") from None
+        raise first from None
     return count
+
+
+async def _play(
+    client: aiomqtt.Client, group: asyncio.TaskGroup, messages: Iterable[Message], speed: float, in_flight: int
+) -> int:
+    """Returns when the broker has acknowledged all of them."""
+    room = asyncio.Semaphore(in_flight)
+
+    async def one(m: Message) -> None:
+        await client.publish(m.topic, m.payload, max(m.qos, 1), m.retain)
+        room.release()
+
+    count, began, first_at = 0, time.monotonic(), None
+    for m in messages:
+        first_at = m.at if first_at is None else first_at
+        if speed and (wait := began + (m.at - first_at) / 1e6 / speed - time.monotonic()) > 0:
+            await asyncio.sleep(wait)
+        await room.acquire()
+        group.create_task(one(m))
+        count += 1
+    for _ in range(in_flight):
+        await room.acquire()
+    return count
+
+
+async def _until_lost(client: aiomqtt.Client) -> None:
+    """Nothing is subscribed to, so this ends only with the connection: publish() alone would wait for its time-out."""
+    async for _ in client.messages:
+        continue
 
 
 async def probe(broker: BrokerAddress) -> str:
