@@ -319,7 +319,11 @@ class Daemon:
             bit = False
             while True:
                 older_than = self.clock.now() - retention.tape_days * DAY
-                deleted, lost = await self.ledger.prune(older_than=older_than, max_bytes=retention.tape_max_bytes)
+                deleted, lost = await self.ledger.prune(
+                    older_than=older_than,
+                    max_bytes=retention.tape_max_bytes,
+                    readers=[f"history:{n}" for n in self.lanes],
+                )
                 bit = bit or lost
                 if not deleted:
                     break

@@ -81,7 +81,10 @@ class Lookout:
             quarantined = [*quarantined, *(_aside(m, fault.reason, fault.detail) for fault in said.faults)]
         if freshness is Freshness.DUPLICATE:
             return Sight(Verdict.DUPLICATE, device=said.device)
-        effects = self.engine.handle(Reading(m.at, said.device, said.values, freshness, said.measured_at))
+        measured_at = said.measured_at
+        if freshness is Freshness.LATE and measured_at is not None and measured_at < FIRST_CREDIBLE:
+            measured_at = None  # a clock that lost its battery orders nothing: the reading may well be the newest
+        effects = self.engine.handle(Reading(m.at, said.device, said.values, freshness, measured_at))
         return Sight(_VERDICTS[freshness], effects, said.device, quarantined)
 
     def _judge(self, m: Message, said: Decoded) -> tuple[Freshness, Sequence[Quarantined]]:

@@ -112,7 +112,8 @@ class Point(NamedTuple):
     zone: str
     """`site/zone`."""
     at_ns: int
-    """Nanoseconds; the last three digits carry the tape's sequence number, so no two readings of a device share a moment."""
+    """Nanoseconds. The digits below what the device's clock resolves (six at most) carry the tape's number: no two readings of a device
+    share a moment, and writing one again changes nothing."""
     values: Mapping[str, Value]
 
 

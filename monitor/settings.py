@@ -152,10 +152,10 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     except Mistakes as error:
         explained = explain(error.mistakes, Settings, document.data)
         # One value may serve several fields (a preset for all kinds): its mistake is told once.
-        once: dict[tuple[int, int, str], Mistake] = {}
+        once: dict[tuple[int, int, str, str], Mistake] = {}
         for m in explained:
             if (m.line, m.column) not in missing:
-                once.setdefault((m.line, m.column, m.message), m)
+                once.setdefault((m.line, m.column, m.message, m.field if "missing" in m.message else ""), m)
         found += once.values()
     finally:
         FOLDER.reset(token)

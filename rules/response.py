@@ -390,15 +390,15 @@ class Response:
         reading: Mapping[str, Value],
         out: list[Effect],
     ) -> bool:
-        told = False
-        for recipient, station in self._recipients(case.incident):
-            if not recipient.follow:
-                told = True
-                out.append(
-                    self._message(at, case.incident, about, step, recipient, station, advice, reading, DISPATCH_EXPIRES)
-                )
-                out.append(Entry(at, case.incident.id, Step.PUSH_QUEUED, {"step": step, "channel": recipient.channel}))
-        return told
+        everybody = self._recipients(case.incident)
+        # A station that has nothing but a wall screen is sent by the screen.
+        chosen = [(r, s) for r, s in everybody if not r.follow or all(other.follow for other in s.recipients)]
+        for recipient, station in chosen:
+            out.append(
+                self._message(at, case.incident, about, step, recipient, station, advice, reading, DISPATCH_EXPIRES)
+            )
+            out.append(Entry(at, case.incident.id, Step.PUSH_QUEUED, {"step": step, "channel": recipient.channel}))
+        return bool(chosen)
 
     def _stations(self, zone: str) -> tuple[Station, ...]:
         return (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -70,13 +70,14 @@ class SqliteLedger:
         """Set aside and count."""
         await self._write(lambda: self._transact(quarantine(items)))
 
-    async def prune(self, *, older_than: Micros, max_bytes: int) -> tuple[int, bool]:
+    async def prune(self, *, older_than: Micros, max_bytes: int, readers: Collection[str] = ()) -> tuple[int, bool]:
         """Delete one slice of the oldest tape records that are too old or too many.
 
-        Returns (records deleted, whether the bound on bytes took records that the history had not read yet). What the newest
-        snapshot needs for a restart always stays.
+        `readers` are the cursors that must have come past a record before its age counts; one that never moved holds everything.
+        Returns (records deleted, whether the bound on bytes took records that one of them had not read yet). What the newest snapshot
+        needs for a restart always stays.
         """
-        return await self._write(lambda: self._prune(older_than, max_bytes))
+        return await self._write(lambda: self._prune(older_than, max_bytes, readers))
 
     def _commit(self, batch: Batch) -> int:
         db, first = self._db, self.last_seq + 1
@@ -108,10 +109,11 @@ class SqliteLedger:
             roll_back(self._db)
             raise
 
-    def _prune(self, older_than: Micros, max_bytes: int) -> tuple[int, bool]:
+    def _prune(self, older_than: Micros, max_bytes: int, readers: Collection[str]) -> tuple[int, bool]:
         db = self._db
         needed = one(db, "SELECT coalesce(max(seq), 0) FROM snapshot")
-        unread = one(db, "SELECT coalesce(min(seq), ?) FROM cursor", (needed,))
+        cursors = dict(db.execute("SELECT name, seq FROM cursor"))
+        unread = min((cursors.get(reader, 0) for reader in readers), default=needed)
         rows = db.execute(
             "SELECT first_seq, last_seq, last_at, length(record) FROM tape WHERE last_seq <= ? ORDER BY first_seq LIMIT ?",
             (needed, SLICE),

@@ -260,16 +260,29 @@ async def test_what_a_restart_needs_is_never_pruned(tmp_path: Path) -> None:
         assert await firsts(ledger) == [7]
 
 
+READERS = ("history:a", "history:b")
+
+
+async def test_age_waits_for_a_history_that_has_never_come_and_for_none_that_left(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        for at in range(6):
+            await ledger.commit(batch(at, snapshot=b"s"))
+        await ledger.move_cursor("history:a", 6)
+        await ledger.move_cursor("history:gone", 1)  # it was taken out of the site file
+        assert await ledger.prune(older_than=100, max_bytes=FOREVER, readers=READERS) == (0, False)
+        assert await ledger.prune(older_than=100, max_bytes=FOREVER, readers=READERS[:1]) == (6, False)
+
+
 async def test_age_waits_for_a_history_that_has_not_read(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         for at in range(6):
             await ledger.commit(batch(at, snapshot=b"s"))
         await ledger.move_cursor("history:a", 6)
         await ledger.move_cursor("history:b", 2)
-        assert await ledger.prune(older_than=100, max_bytes=FOREVER) == (2, False)
+        assert await ledger.prune(older_than=100, max_bytes=FOREVER, readers=READERS) == (2, False)
         assert await firsts(ledger) == [3, 4, 5, 6]
         await ledger.move_cursor("history:b", 6)
-        assert await ledger.prune(older_than=100, max_bytes=FOREVER) == (4, False)
+        assert await ledger.prune(older_than=100, max_bytes=FOREVER, readers=READERS) == (4, False)
 
 
 async def test_the_bound_on_bytes_bites_even_the_unread_and_says_so(tmp_path: Path) -> None:
@@ -278,8 +291,9 @@ async def test_the_bound_on_bytes_bites_even_the_unread_and_says_so(tmp_path: Pa
             await ledger.commit(batch(at, size=10_000, snapshot=b"s"))
         each = ledger.tape_bytes // 6
         await ledger.move_cursor("history:a", 2)
-        assert await ledger.prune(older_than=0, max_bytes=5 * each) == (1, False)  # read by everybody
-        assert await ledger.prune(older_than=0, max_bytes=3 * each) == (2, True)
+        await ledger.move_cursor("history:b", 2)
+        assert await ledger.prune(older_than=0, max_bytes=5 * each, readers=READERS) == (1, False)  # read by everybody
+        assert await ledger.prune(older_than=0, max_bytes=3 * each, readers=READERS) == (2, True)
         assert await firsts(ledger) == [4, 5, 6]
         assert ledger.tape_bytes <= 3 * each + 6
 

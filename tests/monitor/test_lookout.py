@@ -188,6 +188,14 @@ def test_a_clock_that_no_device_should_have_is_set_aside_and_the_smoke_is_looked
     assert pushed(sight.effects) == ["verify"]
 
 
+def test_a_clock_that_falls_to_1970_does_not_make_smoke_outdated() -> None:
+    watch = lookout()
+    watch.see(up(0, smoke=False))
+    sight = watch.see(up(10, raw=b'{"smoke":true,"at":"1970-01-01T00:00:05Z"}'))
+    assert sight.verdict is Verdict.LATE
+    assert [e.step for e in sight.effects if isinstance(e, Push) and e.step.startswith("verify")]
+
+
 def test_a_retained_reading_sends_nobody() -> None:
     sight = lookout().see(up(retain=True, smoke=True))
     assert sight.verdict is Verdict.RETAINED

@@ -12,19 +12,28 @@ import pytest
 from rules.engine import Engine
 from rules.model import (
     MINUTE,
+    SECOND,
+    Device,
     Disposition,
     Entry,
     Freshness,
     IncidentChanged,
+    IncidentState,
     Kind,
     Neighbourhood,
     Outcome,
     Push,
+    Reading,
+    Receipt,
+    Recipient,
     SlaProfile,
+    Station,
     Step,
+    Text,
     Verb,
+    Zone,
 )
-from tests.rules.small_block import Hand, block, book, hand, incident, moment, rule, through_bytes
+from tests.rules.small_block import T0, Hand, block, book, hand, incident, moment, rule, through_bytes
 
 FIRE = rule("smoke", "FIRE", "smoke", clear="not smoke", clear_for="10s")
 PREALARM = rule("dense", "PREALARM", "smoke_density > 0.3", advice="{zh: 查看, en: Look}")
@@ -570,3 +579,17 @@ def test_doubt_and_rounds_survive_a_restart() -> None:
     assert of_incident(after.read(2, "h2", smoke=True)) == of_incident(watch.read(2, "h2", smoke=True))
     assert after.pushes() == ["1/dispatch-3/hook"]
     assert after.case().raised_at == moment(0)
+
+
+def test_a_station_with_nothing_but_a_screen_is_sent_by_the_screen() -> None:
+    zones = {"b/home": Zone("b/home", "b", Text("家", "home"), "dwelling")}
+    devices = {"b/h1": Device("b/h1", "b", "smoke_detector", "b/home", Text("烟感", "smoke"))}
+    screen = Recipient("screen", frozenset(Kind), follow=True)
+    station = Station("east", Text("东门", "East gate"), frozenset(zones), (screen,))
+    engine = Engine(
+        book(rule("smoke", "FIRE", "smoke")), Neighbourhood(zones=zones, stations=(station,), devices=devices)
+    )
+    told = [e.step for e in engine.handle(Reading(T0, "b/h1", {"smoke": True})) if isinstance(e, Push)]
+    assert told == ["dispatch-1", "state-1"]
+    after = engine.handle(Receipt(T0 + SECOND, "inc-000001/dispatch-1/screen", Outcome.ACCEPTED, 1, "ok"))
+    assert [e.incident.state for e in after if isinstance(e, IncidentChanged)] == [IncidentState.DISPATCHED]
