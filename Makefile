@@ -34,7 +34,7 @@ setup: $(PROJECT) ## create .venv with hash-locked libraries and this project in
 
 .PHONY: test
 test: setup servers ## run all tests; installs the Debian servers they need (ARGS= goes to pytest)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 .PHONY: check
 check: setup ## style, types, and the rules of the architecture
