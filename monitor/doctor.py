@@ -27,7 +27,7 @@ from monitor.clock import Clock
 from monitor.findings import Finding, Level, exit_code, report
 from monitor.ports import Channel, History, PortError
 from monitor.settings import Settings
-from monitor.survey import suggest
+from monitor.settings.survey import suggest
 from monitor.tls import client_context
 from rules.document import Mistakes
 from rules.model import Kind, Station, Text

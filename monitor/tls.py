@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ssl
 
-from monitor.sections import Tls
+from monitor.settings.sections import Tls
 
 
 def client_context(tls: Tls) -> ssl.SSLContext:

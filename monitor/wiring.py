@@ -23,14 +23,6 @@ from monitor.adapters.mqtt_tap import BrokerAddress, listen, probe, publish
 from monitor.adapters.mqtt_topics import MqttTopics
 from monitor.adapters.webhook import Webhook
 from monitor.adapters.wecom import WeCom
-from monitor.channel_sections import (
-    ChannelSettings,
-    DingTalkChannel,
-    FeishuChannel,
-    MqttChannel,
-    WebhookChannel,
-    WeComChannel,
-)
 from monitor.clock import Clock
 from monitor.doctor import examine
 from monitor.findings import Finding
@@ -39,9 +31,17 @@ from monitor.ledger.connection import LedgerError
 from monitor.lookout import Limits
 from monitor.outbox import LaneLimits
 from monitor.ports import Channel, History, Message
-from monitor.sections import Broker, HistorySettings, Tls
-from monitor.sections import EmbeddedHistory as EmbeddedSettings
 from monitor.settings import Settings
+from monitor.settings.channels import (
+    ChannelSettings,
+    DingTalkChannel,
+    FeishuChannel,
+    MqttChannel,
+    WebhookChannel,
+    WeComChannel,
+)
+from monitor.settings.sections import Broker, HistorySettings, Tls
+from monitor.settings.sections import EmbeddedHistory as EmbeddedSettings
 from monitor.tls import client_context
 from rules.model import SECOND, Micros
 from rules.quantities import CATALOGUE

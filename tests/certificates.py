@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from monitor.sections import Tls
+from monitor.settings.sections import Tls
 from monitor.tls import client_context
 
 

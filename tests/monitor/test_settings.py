@@ -12,11 +12,11 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from monitor.channel_sections import DingTalkChannel, MqttChannel, WebhookChannel
-from monitor.fields import read_duration, read_size, write_duration
-from monitor.naming import Template
-from monitor.sections import EmbeddedHistory, InfluxHistory
 from monitor.settings import Settings, describe, load
+from monitor.settings.channels import DingTalkChannel, MqttChannel, WebhookChannel
+from monitor.settings.fields import read_duration, read_size, write_duration
+from monitor.settings.naming import Template
+from monitor.settings.sections import EmbeddedHistory, InfluxHistory
 from rules.document import Mistakes
 from rules.model import HOUR, MINUTE, SECOND, Kind, SlaProfile, Text
 

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from monitor.fields import (
+from monitor.settings.fields import (
     Duration,
     PresentFile,
     Secret,
@@ -23,7 +23,7 @@ from monitor.fields import (
     lasting,
     written,
 )
-from monitor.sections import Broker
+from monitor.settings.sections import Broker
 from rules.model import SECOND
 
 

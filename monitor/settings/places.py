@@ -1,6 +1,6 @@
 """The part of the site file that says who is where: sites, buildings, zones, devices and the stations that come.
 
-Knows the shape of each entry only: that they fit together is the business of monitor/survey.py.
+Knows the shape of each entry only: that they fit together is the business of monitor/settings/survey.py.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from monitor.fields import Id, Name, Section, Switch, Word
+from monitor.settings.fields import Id, Name, Section, Switch, Word
 from rules.model import Kind, Recipient
 
 
@@ -29,7 +29,7 @@ Attributes: TypeAlias = dict[Word, Annotated[Any, BeforeValidator(_attribute)]]
 """What rules may ask of a place or device beyond its kind: `zone.sprinklered`."""
 
 Pattern: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
-"""A text with ranges, variables or captures; see monitor/naming.py."""
+"""A text with ranges, variables or captures; see monitor/settings/naming.py."""
 
 
 class BuildingEntry(Section):

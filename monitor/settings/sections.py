@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
-from monitor.fields import (
+from monitor.settings.fields import (
     Duration,
     Id,
     Located,

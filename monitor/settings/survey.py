@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from monitor.fields import Label
-from monitor.naming import Scope, Template
-from monitor.site_file import DeviceEntry, SiteEntry, StationEntry
+from monitor.settings.fields import Label
+from monitor.settings.naming import Scope, Template
+from monitor.settings.places import DeviceEntry, SiteEntry, StationEntry
 from rules.document import Document, Mistake, Path
 from rules.model import Device, DevicePattern, Kind, Recipient, Station, Text, Zone
 

@@ -13,13 +13,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, SecretStr
 from pydantic.fields import FieldInfo
 
-from monitor.channel_sections import ChannelSettings, MqttChannel
-from monitor.fields import FOLDER, Section, is_duration, write_duration, written
-from monitor.remedies import explain, readable_sites, readable_stations
-from monitor.secret_references import SecretReferences
-from monitor.sections import Api, Broker, Data, EmbeddedHistory, HistorySettings, Mqtt, Quality, Sla
-from monitor.site_file import SiteEntry, StationEntry
-from monitor.survey import Ground, Survey, suggest
+from monitor.settings.channels import ChannelSettings, MqttChannel
+from monitor.settings.fields import FOLDER, Section, is_duration, write_duration, written
+from monitor.settings.places import SiteEntry, StationEntry
+from monitor.settings.remedies import explain, readable_sites, readable_stations
+from monitor.settings.secret_references import SecretReferences
+from monitor.settings.sections import Api, Broker, Data, EmbeddedHistory, HistorySettings, Mqtt, Quality, Sla
+from monitor.settings.survey import Ground, Survey, suggest
 from rules.document import Document, Mistake, Mistakes, dotted
 from rules.document import Path as Address
 from rules.model import Kind, Neighbourhood, SlaProfile

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from monitor.site_file import BuildingEntry, DeviceEntry, SiteEntry, StationEntry, ZoneEntry
-from monitor.survey import suggest
+from monitor.settings.places import BuildingEntry, DeviceEntry, SiteEntry, StationEntry, ZoneEntry
+from monitor.settings.survey import suggest
 from rules.document import Mistake, Path
 
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
