@@ -63,6 +63,7 @@ TAIL = 5.0
 """Seconds, see the module."""
 DAY: Micros = 24 * HOUR
 PRUNE_EVERY = 600.0
+WELL_AFTER = 120.0
 INBOX_EVERY = 5.0
 INBOX_LATE: Micros = 10 * SECOND
 
@@ -211,20 +212,25 @@ class Daemon:
             lane.finish()
         await asyncio.wait(lanes or [panel], timeout=TAIL)
 
-    async def _best_effort(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        """Run again whatever happens, later and later; say so as trouble."""
-        delay = 1.0
+    async def _best_effort(
+        self, name: str, run: Callable[[], Awaitable[None]], *, pause: float = 1.0, well_after: float = WELL_AFTER
+    ) -> None:
+        """Run again whatever happens, later and later; say so as trouble, which ends when it has run well for a while."""
+        source, delay = f"lane:{name}", pause
         while True:
+            well = asyncio.get_running_loop().call_later(well_after, self._trouble, source, False, "")
             try:
                 await run()
             except Exception as error:
                 log.exception("lane failed", lane=name)
                 why = str(error) if isinstance(error, PortError) else type(error).__name__
-                self._trouble(f"lane:{name}", True, why)
-                await asyncio.sleep(delay * random.uniform(0.5, 1.5))
-                delay = min(delay * 2, 60.0)
+                self._trouble(source, True, why)
             else:
                 return
+            finally:
+                well.cancel()
+            await asyncio.sleep(delay * random.uniform(0.5, 1.5))
+            delay = min(delay * 2, 60.0)
 
     # --- what flows between the parts --------------------------------------------------------------------------------
 

@@ -23,7 +23,12 @@ from rules.response import incident_from_plain
 SLICE = 64
 """Tape records that one step of pruning deletes, so that no alarm waits for it."""
 
+PUSHES_SLICE = 500
+
 Result = TypeVar("Result")
+
+_FORGET_PUSHES = """DELETE FROM push WHERE number IN (SELECT number FROM push WHERE at < ? ORDER BY number LIMIT ?)
+                    AND outcome NOT IN ('pending', 'retry')"""
 
 
 class SqliteLedger:
@@ -75,7 +80,7 @@ class SqliteLedger:
 
         `readers` are the cursors that must have come past a record before its age counts; one that never moved holds everything.
         Returns (records deleted, whether the bound on bytes took records that one of them had not read yet). What the newest snapshot
-        needs for a restart always stays.
+        needs for a restart always stays. Settled pushes go by age as well; incidents and their timelines are kept for ever.
         """
         return await self._write(lambda: self._prune(older_than, max_bytes, readers))
 
@@ -126,6 +131,7 @@ class SqliteLedger:
             bit = bit or last_seq > unread
             doomed.append((first_seq,))
             excess -= size
+        self._transact([(_FORGET_PUSHES, [(older_than, PUSHES_SLICE)])])
         if doomed:
             self._transact([("DELETE FROM tape WHERE first_seq = ?", doomed)])
             self.tape_bytes = excess + max_bytes

@@ -307,6 +307,20 @@ async def test_pruning_goes_slice_by_slice(tmp_path: Path) -> None:
         assert await ledger.prune(older_than=FOREVER, max_bytes=FOREVER) == (10, False)
 
 
+async def test_settled_pushes_go_by_age_open_ones_stay(tmp_path: Path) -> None:
+    def push(key: str, at: Micros) -> Push:
+        return Push(at, key, "inc-1", "dispatch-1", "hook", Kind.FIRE, at + 1, {})
+
+    async with opened(tmp_path) as ledger:
+        pushes = [push("old", 1), push("old but open", 2), push("young", 50)]
+        settled: list[tuple[str, str, int, str, Micros | None]] = [
+            (k, "accepted", 1, "ok", None) for k in ("old", "young")
+        ]
+        await ledger.commit(Batch(pushes=pushes, settled=settled))
+        await ledger.prune(older_than=40, max_bytes=FOREVER)
+        assert [row.push.key for row in await ledger.pushes_of("inc-1")] == ["old but open", "young"]
+
+
 async def test_two_snapshots_are_kept(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         for at in range(5):
