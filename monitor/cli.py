@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -94,14 +95,24 @@ def record(
                 tape.flush()
                 count += 1
 
-    async def limited() -> None:
-        async with asyncio.timeout(duration or None):
-            await tap()
+    async def until_told() -> None:
+        told, loop = asyncio.Event(), asyncio.get_running_loop()
+        for number in (
+            signal.SIGINT,
+            signal.SIGTERM,
+        ):  # by hand: who starts us in the background may have SIGINT ignored
+            loop.add_signal_handler(number, told.set)
+        tapping, ending = asyncio.create_task(tap()), asyncio.create_task(told.wait())
+        await asyncio.wait((tapping, ending), timeout=duration or None, return_when=asyncio.FIRST_COMPLETED)
+        ending.cancel()
+        if tapping.done():
+            tapping.result()
+        else:
+            tapping.cancel()
+            await asyncio.wait((tapping,))
 
     try:
-        asyncio.run(limited())
-    except (TimeoutError, KeyboardInterrupt):
-        pass  # the recording is over, as asked
+        asyncio.run(until_told())
     except TryAgain as error:
         if not count:
             output.unlink()  # nothing was heard: the next try may use the name
