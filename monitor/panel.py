@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 HEARTBEAT = 1.0
 """Seconds at most between two ticks through the engine: deadlines are met within it and the watchdog is fed by it."""
-SNAPSHOT_ROWS = 50_000
+SNAPSHOT_ROWS = 200_000
 SNAPSHOT_ROWS_PER_DEVICE = 20
 """A snapshot costs O(devices); taken each so many rows per device it costs O(1) per message."""
 

@@ -38,7 +38,7 @@ def throughput(folder: Path) -> None:
     memory: dict[str, float] = {}
     missing = systems.peer_missing()
     for turn in range(ROUNDS):
-        with Mosquitto(folder / f"m{turn}") as broker, VictoriaMetrics(folder / f"v{turn}") as sink, hook() as heard:
+        with Mosquitto(folder / f"m{turn}", autosave_interval=1800) as broker, VictoriaMetrics(folder / f"v{turn}") as sink, hook() as heard:
             rates.setdefault("bare paho loop", []).append(systems.bare_rate(broker, MESSAGES))
             with systems.ours(folder / f"w{turn}", broker, sink, heard.url) as daemon:
                 systems.our_rate(daemon, broker, MESSAGES // 5)  # the peer warms up as well
@@ -68,7 +68,7 @@ def latency(folder: Path) -> None:
     """From publication to the alert, idle and while 5,000 messages a second pass."""
     rows: list[Row] = []
     with (
-        Mosquitto(folder / "m", "set_tcp_nodelay true") as broker,
+        Mosquitto(folder / "m", autosave_interval=1800) as broker,
         VictoriaMetrics(folder / "v") as sink,
         hook() as heard,
     ):
@@ -93,10 +93,10 @@ def latency(folder: Path) -> None:
 def _measured(name: str, broker: Mosquitto, topics: str, prefix: str, heard: Hook | None = None) -> list[Row]:
     rows: list[Row] = []
     for how, rate in (("idle", 0), (f"{LOADED:,} msg/s pass", LOADED)):
-        seconds = ALERTS * (probe.PAUSE + 0.06) + 3
+        seconds = ALERTS * (probe.PAUSE + 0.06) + 6
         pump = systems.load(broker.port, round(LOADED * seconds), rate) if rate else None
         if pump is not None:
-            time.sleep(2)  # it prepares its packets first
+            time.sleep(5)  # it prepares its packets first
         mark = f"{prefix}{rate}"
         if heard:
             took = probe.over_webhook(broker.port, ALERTS, heard, ALERTS * bool(rate))
