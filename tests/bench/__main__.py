@@ -38,7 +38,11 @@ def throughput(folder: Path) -> None:
     memory: dict[str, float] = {}
     missing = systems.peer_missing()
     for turn in range(ROUNDS):
-        with Mosquitto(folder / f"m{turn}", autosave_interval=1800) as broker, VictoriaMetrics(folder / f"v{turn}") as sink, hook() as heard:
+        with (
+            Mosquitto(folder / f"m{turn}", autosave_interval=1800) as broker,
+            VictoriaMetrics(folder / f"v{turn}") as sink,
+            hook() as heard,
+        ):
             rates.setdefault("bare paho loop", []).append(systems.bare_rate(broker, MESSAGES))
             with systems.ours(folder / f"w{turn}", broker, sink, heard.url) as daemon:
                 systems.our_rate(daemon, broker, MESSAGES // 5)  # the peer warms up as well
