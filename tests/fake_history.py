@@ -1,13 +1,14 @@
 """A history in plain dicts, for tests of everything that reads or writes one.
 
-Knows no file and no database; `failing`, when a test sets it, is raised by every call.
+Knows no file and no database; passes the suite of the port beside the real ones. `failing`, when a test sets it, is raised by every call.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 
-from monitor.ports import Bucket, Point, PortError
+from monitor.ports import Bucket, NeverWill, Point, PortError
 from rules.model import Micros
 
 
@@ -21,6 +22,15 @@ class FakeHistory:
     async def write(self, points: Sequence[Point]) -> None:
         """Keep numbers and booleans as floats; texts have no series here."""
         self._check()
+        for point in points:
+            numbers = [v for v in point.values.values() if not isinstance(v, str)]
+            if (
+                not point.kind
+                or "" in point.values
+                or not 0 <= point.at_ns < 1 << 63
+                or not all(map(isfinite, numbers))
+            ):
+                raise NeverWill(f"no history could keep {point}")
         for point in points:
             for quantity, value in point.values.items():
                 if not isinstance(value, str):
@@ -41,6 +51,7 @@ class FakeHistory:
     ) -> list[Bucket]:
         """Aligned to multiples of `step` since the epoch."""
         grouped: dict[Micros, list[float]] = {}
+        start, stop = start // step * step, -(-stop // step) * step  # whole buckets, also where the range cuts one
         for at, value in await self.read(device, kind, quantity, start, stop, 1 << 62):
             grouped.setdefault(at - at % step, []).append(value)
         return [Bucket(at, min(v), sum(v) / len(v), max(v), len(v)) for at, v in sorted(grouped.items())]
@@ -48,7 +59,7 @@ class FakeHistory:
     async def check(self) -> str:
         """Always well unless told otherwise."""
         self._check()
-        return "in memory"
+        return "in memory, writable"
 
     async def aclose(self) -> None:
         """Nothing to release."""

@@ -19,6 +19,7 @@ from monitor.adapters.embedded_history import EmbeddedHistory
 from monitor.adapters.influx import InfluxHistory
 from monitor.ports import Bucket, History, NeverWill, Point, TryAgain
 from rules.model import HOUR, MINUTE, SECOND, Micros, Value
+from tests.fake_history import FakeHistory
 from tests.servers import InfluxDB, Server, VictoriaMetrics
 
 T0: Micros = 1_699_999_200 * SECOND
@@ -85,7 +86,7 @@ def embedded(path: Path) -> EmbeddedHistory:
 KINDS = ["embedded", pytest.param("influxdb", marks=pytest.mark.live), pytest.param("victoria", marks=pytest.mark.live)]
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=["fake", *KINDS])
 async def subject(request: pytest.FixtureRequest, tmp_path: Path, running: Running) -> AsyncIterator[Subject]:
     async def nothing() -> None:
         return None
@@ -94,7 +95,9 @@ async def subject(request: pytest.FixtureRequest, tmp_path: Path, running: Runni
         async with aiohttp.ClientSession() as session, session.get(f"{server.url}/internal/force_flush") as answer:
             assert answer.status == 200
 
-    if request.param == "embedded":
+    if request.param == "fake":
+        made = Subject(FakeHistory(), nothing, texts=False)
+    elif request.param == "embedded":
         made = Subject(embedded(tmp_path / "history.db"), nothing, texts=True)
     elif request.param == "influxdb":
         made = Subject(influx(running.influxdb()), nothing, texts=True)

@@ -12,15 +12,16 @@ from collections.abc import Awaitable, Callable, Sequence
 import pytest
 
 from monitor.history import FIRST_DELAY, LONGEST_DELAY, REFUSALS, HistoryLane
-from monitor.ports import Batch, Bucket, NeverWill, Point, TapeRecord, TryAgain
-from rules.model import Micros
+from monitor.ports import Batch, NeverWill, Point, TapeRecord, TryAgain
+from tests.fake_history import FakeHistory
 from tests.fake_ledger import FakeLedger
 
 
-class ScriptedHistory:
+class ScriptedHistory(FakeHistory):
     """Keeps points by (device, moment). `fails` are raised by the next writes, one each; poisonous points are refused."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.kept: dict[tuple[str, int], Point] = {}
         self.fails: list[TryAgain] = []
         self.poisonous: Callable[[Point], bool] = lambda _: False
@@ -37,22 +38,6 @@ class ScriptedHistory:
         self.kept |= {(p.device, p.at_ns): p for p in good}
         if any(self.poisonous(p) for p in points):
             raise NeverWill("not to my taste")
-
-    async def read(
-        self, device: str, kind: str, quantity: str, start: Micros, stop: Micros, limit: int
-    ) -> list[tuple[Micros, float]]:
-        raise NotImplementedError
-
-    async def buckets(
-        self, device: str, kind: str, quantity: str, start: Micros, stop: Micros, step: Micros
-    ) -> list[Bucket]:
-        raise NotImplementedError
-
-    async def check(self) -> str:
-        return "scripted"
-
-    async def aclose(self) -> None:
-        return None
 
 
 class Watch:
