@@ -14,6 +14,7 @@ import gc
 import os
 import random
 import signal
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
@@ -28,7 +29,7 @@ from monitor.board import AlarmView, Board, DeviceState, MoveRefused, RuleView, 
 from monitor.clock import Clock
 from monitor.console.app import make_app, serve
 from monitor.console.metrics import Statistics
-from monitor.history import HistoryLane
+from monitor.history import REFUSED, HistoryLane
 from monitor.inbox import Inbox
 from monitor.ledger.sqlite import SqliteLedger
 from monitor.lookout import Lookout, points
@@ -354,10 +355,16 @@ class Daemon:
         account = self.panel.account
         verdicts = {v.value: account[v.value] for v in Verdict}
         counts = self.outbox.counts
+        quarantined = Counter(
+            {k.removeprefix("quarantined:"): n for k, n in account.items() if k.startswith("quarantined:")}
+        )
+        # The panel's account knows only those of former runs: the lanes set aside by themselves.
+        if refused := sum(lane.poisoned for lane in self.lanes.values()):
+            quarantined[REFUSED] += refused
         return Statistics(
             received=sum(verdicts.values()),
             verdicts=verdicts,
-            quarantined={k.removeprefix("quarantined:"): n for k, n in account.items() if k.startswith("quarantined:")},
+            quarantined=quarantined,
             inbox_depth=self.inbox.depth,
             inbox_limit=self.inbox.limit,
             feed_connected=self.feed.connected,

@@ -22,6 +22,8 @@ from rules.model import Micros
 
 CURSOR = "history"
 REFUSALS = 20
+REFUSED = "history-refused"
+"""The reason that a poisonous point is quarantined with."""
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
 LONGEST_ASKED = 600.0
@@ -247,7 +249,7 @@ class HistoryLane:
         )
         return Quarantined(
             self._clock(),
-            "history-refused",
+            REFUSED,
             f"the history will not take this reading of {point.device}: {poison.reason}",
             point.device,
             payload.encode(errors="replace")[:PAYLOAD_BYTES],

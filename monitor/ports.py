@@ -301,6 +301,8 @@ class LedgerSize(NamedTuple):
     file_bytes: int
     open_pushes: int
     open_incidents: int
+    last_entry: int
+    """Id of the newest timeline entry; 0 before the first."""
 
 
 __all__ = [

@@ -176,6 +176,7 @@ class FakeLedger:
             file_bytes=self._tape_bytes,
             open_pushes=sum(row.outcome not in _SETTLED for row in self._outbox.values()),
             open_incidents=sum(i.state is not IncidentState.CLOSED for i in self._incidents.values()),
+            last_entry=len(self._entries),
         )
 
     def _set_aside(self, items: Sequence[Quarantined]) -> None:

@@ -216,9 +216,11 @@ class SqliteLedger:
         """How large it is."""
         sql = """SELECT coalesce((SELECT min(first_seq) FROM tape), 0),
                         (SELECT count(*) FROM push WHERE outcome IN ('pending', 'retry')),
-                        (SELECT count(*) FROM incident WHERE is_open = 1)"""
-        first, pushes, incidents = (await self._select(sql))[0]
-        return LedgerSize(self.last_seq, first, self.tape_bytes, self.path.stat().st_size, pushes, incidents)
+                        (SELECT count(*) FROM incident WHERE is_open = 1),
+                        coalesce((SELECT max(id) FROM entry), 0)"""
+        first, pushes, incidents, entry_id = (await self._select(sql))[0]
+        file_bytes = self.path.stat().st_size
+        return LedgerSize(self.last_seq, first, self.tape_bytes, file_bytes, pushes, incidents, entry_id)
 
     # --- threads -----------------------------------------------------------------------------------------------------
 

@@ -148,6 +148,7 @@ async def test_an_incident_is_replaced_by_its_next_revision(ledger: Ledger) -> N
 
 
 async def test_entries_are_numbered_over_all_incidents(ledger: Ledger) -> None:
+    assert (await ledger.size()).last_entry == 0
     detail = {"by": "李\u0000", "n": 1.5, "yes": True, "none": None}
     await ledger.commit(Batch(entries=[(1, "a", "raised", json.dumps(detail)), (2, "b", "raised", "{}")]))
     await ledger.commit(Batch(entries=[(3, "a", "closed", "{}")]))
@@ -157,6 +158,7 @@ async def test_entries_are_numbered_over_all_incidents(ledger: Ledger) -> None:
     assert told[0].id < told[1].id < told[2].id
     assert await ledger.entries_after(told[0].id, 1) == [told[1]]
     assert await ledger.entries_after(told[2].id) == []
+    assert (await ledger.size()).last_entry == told[2].id
     assert await ledger.entries_after(-5) == told
     assert await ledger.timeline("a") == [told[0], told[2]]
 
