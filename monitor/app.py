@@ -29,6 +29,7 @@ from monitor.board import AlarmView, Board, DeviceState, MoveRefused, RuleView, 
 from monitor.clock import Clock
 from monitor.console.app import make_app, serve
 from monitor.console.metrics import Statistics
+from monitor.console.page import load_page
 from monitor.history import REFUSED, HistoryLane
 from monitor.inbox import Inbox
 from monitor.ledger.sqlite import SqliteLedger
@@ -151,8 +152,9 @@ class Daemon:
         post, first = self._post, next(iter(self.histories.values()), None)
         api = self._settings.api
         app = make_app(
-            self.board, token=api.token, post=post, history=first, statistics=self._statistics, now=self.clock.now
-        )
+            self.board, token=api.token, post=post, history=first, statistics=self._statistics, now=self.clock.now,
+            page=load_page(),
+        )  # fmt: skip
         loop = asyncio.get_running_loop()
         signals = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self._reload_soon}
         for number, act in signals.items():

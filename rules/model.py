@@ -333,6 +333,10 @@ class Incident:
     closed_at: Micros | None = None
     disposition: Disposition | None = None
     overdue: tuple[str, ...] = ()
+    dispatch_due_at: Micros | None = None
+    """The promise: by when somebody is sent, on scene, and done. None where the SLA profile promises nothing; kept once reached."""
+    on_scene_due_at: Micros | None = None
+    resolve_due_at: Micros | None = None
     revision: int = 1
 
 

@@ -32,6 +32,7 @@ from rules.model import (
     PushSettled,
     Receipt,
     Recipient,
+    SlaProfile,
     Station,
     Step,
     Text,
@@ -344,12 +345,15 @@ class Response:
             self._push(at, case, "incident.verify", f"verify-{case.round}", alarm.advice, alarm.reading, out)
             return
         case.sent = case.incident.kind.rank
-        told = self._push(at, case, "incident.dispatch", f"dispatch-{case.round}", alarm.advice, alarm.reading, out)
         profile = self._neighbourhood.sla.get(case.incident.kind)
-        if profile is None:
-            return
-        if not told:
+        if profile is not None:
+            self._promise(at, case, profile)
+        told = self._push(at, case, "incident.dispatch", f"dispatch-{case.round}", alarm.advice, alarm.reading, out)
+        if profile is not None and not told:
             out.append(Entry(at, case.incident.id, Step.UNCOVERED, {"zone": alarm.zone}))
+
+    def _promise(self, at: Micros, case: _Case, profile: SlaProfile) -> None:
+        """Set the deadlines of all that is not reached yet, and write them into the record."""
         due = {"dispatch": profile.dispatch, "on_scene": profile.on_scene, "resolve": profile.resolve}
         for goal, after in due.items():
             if reached(case.incident.state, _GOALS[goal]) or goal in case.incident.overdue:
@@ -358,12 +362,14 @@ class Response:
             running = self._timers.due(name)
             if running is None or at + after < running:  # a graver kind may be promised sooner, never later
                 self._timers.set(name, at + after)
+                self._change(case, **{f"{goal}_due_at": at + after})
 
     def _again(self, at: Micros, case: _Case, alarm: Alarm, out: list[Effect]) -> None:
         """Danger after RESOLVED: all begins anew, under new keys."""
         self._change(
             case, state=INCIDENT[case.incident.state, Act.REALARM], suspected=alarm.evidence is not Freshness.LIVE, overdue=(),
             dispatched_at=None, acknowledged_at=None, on_scene_at=None, resolved_at=None,
+            dispatch_due_at=None, on_scene_due_at=None, resolve_due_at=None,
         )  # fmt: skip
         case.since, case.sent, case.asked = case.round + 1, NOBODY, NOBODY
         self._tell(at, case, Step.REALARM, alarm, out)

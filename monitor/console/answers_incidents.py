@@ -51,6 +51,9 @@ class IncidentAnswer(Answer):
     resolved_at: Time | None
     closed_at: Time | None
     disposition: Disposition | None
+    dispatch_due_at: Time | None
+    on_scene_due_at: Time | None
+    resolve_due_at: Time | None
     overdue: list[str]
     revision: int
 
@@ -112,10 +115,13 @@ class PushAnswer(Answer):
 
 
 class IncidentPage(Answer):
-    """Incidents, newest first. `next` is the `before` of the next page; `position` is where to begin the stream."""
+    """Incidents, newest first. `next` is the `before` of the next page; `position` is where to begin the stream; `now` is
+    the daemon's clock, against which due moments count down on a screen whose own clock is wrong.
+    """
 
     items: list[IncidentAnswer]
     next: Time | None
+    now: Time
     position: int = Field(
         description="Open /api/v1/stream?after=<position> to miss nothing that came after this answer."
     )
@@ -127,4 +133,5 @@ class IncidentDetail(Answer):
     incident: IncidentAnswer
     timeline: list[EntryAnswer]
     pushes: list[PushAnswer]
+    now: Time
     position: int

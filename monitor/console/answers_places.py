@@ -6,6 +6,7 @@ Knows no HTTP; see `answers.py` for what all answers have in common.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 
 from monitor.board import DeviceState, RuleView
 from monitor.console.answers import Answer
@@ -21,6 +22,7 @@ from rules.model import (
     Value,
     Zone,
 )
+from rules.quantities import Quantity, QuantityKind
 
 
 class AlarmAnswer(Answer):
@@ -141,6 +143,30 @@ class StationList(Answer):
     """All stations, in the order of the site file."""
 
     items: list[StationAnswer]
+
+
+class QuantityAnswer(Answer):
+    """Something that can be measured. `low` and `high` are null where there is no bound."""
+
+    name: str
+    unit: str
+    kind: QuantityKind
+    low: float | None
+    high: float | None
+    zh: str
+    en: str
+
+    @classmethod
+    def of(cls, q: Quantity) -> QuantityAnswer:
+        """As the catalogue has it; JSON knows no infinity."""
+        low, high = (bound if isfinite(bound) else None for bound in (q.low, q.high))
+        return cls(name=q.name, unit=q.unit, kind=q.kind, low=low, high=high, zh=q.zh, en=q.en)
+
+
+class QuantityList(Answer):
+    """The catalogue, in its order."""
+
+    items: list[QuantityAnswer]
 
 
 class RuleAnswer(Answer):

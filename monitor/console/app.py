@@ -6,7 +6,7 @@ Knows neither engine nor adapters: everything it needs is handed to `make_app`.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
@@ -15,12 +15,15 @@ from pydantic import SecretStr
 
 from monitor.board import Board, Post
 from monitor.console.context import BODY_LIMIT, CONTEXT, Context
-from monitor.console.guard import guard, protect
+from monitor.console.guard import OPEN_PATHS, guard, protect
 from monitor.console.metrics import Statistics, registry
 from monitor.console.openapi import DOCUMENT, PATH, document
+from monitor.console.page import File
+from monitor.console.page import routes as page_routes
 from monitor.console.probes import REGISTRY
 from monitor.console.problems import expect, problems
 from monitor.console.routes import ROUTES, Route
+from monitor.console.session import SESSIONS, Sessions
 from monitor.console.stream import end_streams
 from monitor.ports import History
 from rules.model import Micros
@@ -34,18 +37,22 @@ def make_app(
     history: History | None,
     statistics: Callable[[], Statistics],
     now: Callable[[], Micros],
+    page: Mapping[str, File] | None = None,
     hosts: Collection[str] = (),
-    heartbeat: float = 15.0,
+    heartbeat: float = 5.0,
     write_timeout: float = 30.0,
     move_timeout: float = 10.0,
     max_streams: int = 100,
 ) -> web.Application:
     """The application, ready to be served. Times in seconds.
 
-    `hosts` are the names (without port) under which the console may be called; empty means any. Raises ValueError for
-    an empty token.
+    `page` are the files of the web page by their path; anybody may read them, they hold no reading. `hosts` are the names
+    (without port) under which the console may be called; empty means any. Raises ValueError for an empty token.
     """
-    app = web.Application(middlewares=[problems, guard(token, hosts)], client_max_size=BODY_LIMIT)
+    sessions, files = Sessions(token, now), page or {}
+    middlewares = [problems, guard(sessions, OPEN_PATHS | files.keys(), hosts)]
+    app = web.Application(middlewares=middlewares, client_max_size=BODY_LIMIT)
+    app[SESSIONS] = sessions
     app[CONTEXT] = Context(
         board,
         post,
@@ -67,6 +74,7 @@ def make_app(
             app.router.add_get(route.path, route.handler, allow_head=not streaming, expect_handler=expect)
         else:
             app.router.add_route(route.method, route.path, route.handler, expect_handler=expect)
+    app.add_routes(page_routes(files))
     app.on_response_prepare.append(protect)
     app.on_shutdown.append(end_streams)
     return app

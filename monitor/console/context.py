@@ -39,7 +39,7 @@ class Context:
     history: History | None
     statistics: Callable[[], Statistics]
     now: Callable[[], Micros]
-    heartbeat: float = 15.0
+    heartbeat: float = 5.0
     """Pause after which a silent stream sends a comment."""
     write_timeout: float = 30.0
     """How long a stream waits for a client that does not read."""

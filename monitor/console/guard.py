@@ -1,23 +1,21 @@
-"""Who may ask: bearer token, host and origin, and the headers that keep answers where they belong.
+"""Who may ask: bearer token or session, host and origin, and the headers that keep answers where they belong.
 
-Knows no route but the two that anybody may ask. The token is compared in constant time and never written anywhere.
+Knows no route but those that anybody may ask. The token is never written anywhere.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
-from pydantic import SecretStr
 
 from monitor.console.problems import Problem
+from monitor.console.session import SESSIONS, UNTIL, Sessions, unauthorized
 
-OPEN_PATHS = frozenset({"/healthz", "/readyz"})
-"""Asked by supervisors and load balancers that hold no token; they tell no more than a word."""
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/api/v1/session"})
+"""Asked by supervisors and load balancers that hold no token, and by browsers that are about to show theirs."""
 
 AUTHENTICATED = web.RequestKey("authenticated", bool)
 
@@ -29,46 +27,44 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Server": "wanglou",
 }
+"""What an answer says unless its handler knows better (the page's files may be kept, and run their own scripts)."""
 
 
-def guard(token: SecretStr, hosts: Collection[str] = ()) -> Middleware:
-    """A middleware that lets through only who knows the token.
+def guard(sessions: Sessions, open_paths: Collection[str] = OPEN_PATHS, hosts: Collection[str] = ()) -> Middleware:
+    """A middleware that lets through only who knows the token, or did when the session began.
 
-    `hosts` are the names (without port) under which this console may be called; empty means any. Raises ValueError for
-    an empty token.
+    `hosts` are the names (without port) under which this console may be called; empty means any.
     """
-    if not token.get_secret_value():
-        raise ValueError("the API needs a token that is not empty")
-    # Digests have one length, so the comparison does not even tell how long the token is.
-    expected = hashlib.sha256(token.get_secret_value().encode()).digest()
     served = frozenset(host.lower() for host in hosts)
-
-    def knows_token(request: web.Request) -> bool:
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        digest = hashlib.sha256(given.strip().encode("utf-8", "surrogateescape")).digest()
-        return hmac.compare_digest(digest, expected) and scheme.lower() == "bearer"
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         _check_host(request, served)
         _check_origin(request, served)
-        request[AUTHENTICATED] = knows_token(request)
-        if not request[AUTHENTICATED] and request.path not in OPEN_PATHS:
-            raise Problem(
-                401,
-                "Send the header Authorization: Bearer <token>.",
-                headers={"WWW-Authenticate": 'Bearer realm="wanglou"'},
-            )
+        authenticated = sessions.bearer(request)
+        if not authenticated and (until := sessions.until(request)) is not None:
+            authenticated = True
+            request[UNTIL] = until
+            if request.method not in _SAFE_METHODS and "Origin" not in request.headers:
+                # A cookie goes along by itself; every browser says with a change from whose page it comes.
+                raise Problem(403, "A change made with a session needs the header Origin.")
+        request[AUTHENTICATED] = authenticated
+        if not authenticated and request.path not in open_paths:
+            raise unauthorized("Send the header Authorization: Bearer <token>.")
         return await handler(request)
 
     return check
 
 
-async def protect(_request: web.Request, response: web.StreamResponse) -> None:
-    """Set the security headers, on streams and errors too (an aiohttp `on_response_prepare` signal)."""
-    response.headers.update(_HEADERS)
+async def protect(request: web.Request, response: web.StreamResponse) -> None:
+    """Set the security headers, on streams and errors too, and renew a session (an aiohttp `on_response_prepare` signal)."""
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers["Server"] = "wanglou"
+    sessions, until = request.app[SESSIONS], request.get(UNTIL)
+    if until is not None and "Set-Cookie" not in response.headers and sessions.stale(until):
+        response.headers["Set-Cookie"], _ = sessions.give(request)
 
 
 def _check_host(request: web.Request, served: frozenset[str]) -> None:

@@ -37,7 +37,8 @@ async def list_incidents(request: web.Request) -> web.StreamResponse:
     )
     zones = it.board.neighbourhood.zones
     items = [IncidentAnswer.of(incident, zones) for incident in rows]
-    return reply(IncidentPage(items=items, next=rows[-1].raised_at if more else None, position=position))
+    following = rows[-1].raised_at if more else None
+    return reply(IncidentPage(items=items, next=following, now=it.now(), position=position))
 
 
 async def one_incident(request: web.Request) -> web.StreamResponse:
@@ -53,4 +54,4 @@ async def one_incident(request: web.Request) -> web.StreamResponse:
     timeline = [EntryAnswer.of(row) for row in await ledger.timeline(key)]
     pushes = [PushAnswer.of(row) for row in await ledger.pushes_of(key)]
     answer = IncidentAnswer.of(incident, it.board.neighbourhood.zones)
-    return reply(IncidentDetail(incident=answer, timeline=timeline, pushes=pushes, position=position))
+    return reply(IncidentDetail(incident=answer, timeline=timeline, pushes=pushes, now=it.now(), position=position))

@@ -42,6 +42,10 @@ _REASONS = {
     504: "No answer in time; it may still happen",
 }
 
+_COOKIE = (
+    "Set by POST /api/v1/session; its real name ends in a digest of the token. Changes need the header Origin too."
+)
+
 _EXAMPLES = {
     "text/csv": "at,value\r\n2026-11-22T00:00:00.250Z,0.31\r\n",
     "text/plain": 'wanglou_messages_total{verdict="live"} 42.0\n',
@@ -91,12 +95,15 @@ def document(routes: Sequence[Route], version: str) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "security": [{"bearer": []}],
+        "security": [{"bearer": []}, {"session": []}],
         "tags": [{"name": tag} for tag in dict.fromkeys(route.tag for route in routes)],
         "paths": paths,
         "components": {
             "schemas": components,
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "session": {"type": "apiKey", "in": "cookie", "name": "wanglou", "description": _COOKIE},
+            },
         },
     }
 
@@ -127,7 +134,7 @@ def _operation(route: Route, schemas: Schemas) -> dict[str, Any]:
         schema = schemas[route.body, "validation"]
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     if route.open:
-        operation["security"] = [{}, {"bearer": []}]
+        operation["security"] = [{}, {"bearer": []}, {"session": []}]
     return operation
 
 

@@ -16,6 +16,8 @@ from monitor.console.answers_places import (
     Coverage,
     DeviceAnswer,
     DevicePage,
+    QuantityAnswer,
+    QuantityList,
     RuleAnswer,
     RuleList,
     StationAnswer,
@@ -27,6 +29,7 @@ from monitor.console.answers_places import (
 from monitor.console.context import NoQuestion, clean, context, question, reply
 from monitor.console.problems import Problem
 from rules.model import Micros
+from rules.quantities import CATALOGUE
 
 _STRIDE = 2_000
 """Devices looked at before the event loop gets its turn: about a millisecond."""
@@ -101,6 +104,12 @@ async def list_rules(request: web.Request) -> web.StreamResponse:
     """In the order of the book."""
     question(NoQuestion, request.query)
     return reply(RuleList(items=[RuleAnswer.of(rule) for rule in context(request).board.rules()]))
+
+
+async def list_quantities(request: web.Request) -> web.StreamResponse:
+    """The catalogue, so that a page need not know units and words by itself."""
+    question(NoQuestion, request.query)
+    return reply(QuantityList(items=[QuantityAnswer.of(quantity) for quantity in CATALOGUE.values()]))
 
 
 async def coverage(request: web.Request) -> web.StreamResponse:
