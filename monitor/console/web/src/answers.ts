@@ -1,0 +1,171 @@
+/** The shapes of what the API answers (docs/api.md). Knows no request and no page. Moments are RFC 3339 in UTC. */
+
+export const KINDS = ["FIRE", "PREALARM", "SUPERVISORY", "FAULT"] as const;
+export type Kind = (typeof KINDS)[number];
+
+export const STATES = ["raised", "dispatched", "acknowledged", "on_scene", "resolved", "closed"] as const;
+export type State = (typeof STATES)[number];
+
+export type Condition = "active" | "returned" | "latched";
+
+export const DISPOSITIONS = ["fire", "nuisance", "test", "works", "unknown"] as const;
+export type Disposition = (typeof DISPOSITIONS)[number];
+
+export type Moment = string;
+export type Value = number | boolean | string;
+
+export interface Words {
+  zh: string;
+  en: string;
+}
+
+export interface Incident {
+  id: string;
+  site: string;
+  zone: string;
+  zone_name: Words | null;
+  group: string;
+  kind: Kind;
+  state: State;
+  condition: Condition;
+  title: Words;
+  raised_at: Moment;
+  station: string;
+  suspected: boolean;
+  alarms: number;
+  rules: string[];
+  devices: string[];
+  last_device: string;
+  dispatched_at: Moment | null;
+  acknowledged_at: Moment | null;
+  on_scene_at: Moment | null;
+  resolved_at: Moment | null;
+  closed_at: Moment | null;
+  dispatch_due_at: Moment | null;
+  on_scene_due_at: Moment | null;
+  resolve_due_at: Moment | null;
+  disposition: Disposition | null;
+  overdue: string[];
+  revision: number;
+}
+
+export interface IncidentPage {
+  items: Incident[];
+  next: Moment | null;
+  now: Moment;
+  position: number;
+}
+
+export interface Entry {
+  id: number;
+  at: Moment;
+  incident: string;
+  step: string;
+  detail: Record<string, Value | null>;
+}
+
+export interface Push {
+  key: string;
+  at: Moment;
+  step: string;
+  channel: string;
+  kind: Kind;
+  outcome: string;
+  attempts: number;
+  reply: string;
+  next_at: Moment | null;
+  expires_at: Moment;
+}
+
+export interface IncidentDetail {
+  incident: Incident;
+  timeline: Entry[];
+  pushes: Push[];
+  now: Moment;
+  position: number;
+}
+
+export interface Device {
+  key: string;
+  site: string;
+  kind: string;
+  zone: string;
+  zone_name: Words | null;
+  name: Words;
+  online: boolean | null;
+  last_at: Moment | null;
+  freshness: string | null;
+  values: Record<string, Value>;
+  alarms: { rule: string; kind: Kind; state: string; incident: string }[];
+}
+
+export interface DevicePage {
+  items: Device[];
+  next: string | null;
+}
+
+export interface Zone {
+  key: string;
+  site: string;
+  name: Words;
+  kind: string;
+  building: string;
+  stations: string[];
+}
+
+export interface Station {
+  key: string;
+  name: Words;
+}
+
+export interface Rule {
+  id: string;
+  kind: Kind;
+  title: Words;
+  quantities: string[];
+  advice: Words | null;
+}
+
+export interface ZoneCoverage {
+  zone: string;
+  name: Words;
+  detectors: number;
+  heard: number;
+  offline: number;
+  live: number;
+  covered: boolean;
+}
+
+export interface Coverage {
+  zones: number;
+  covered: number;
+  items: ZoneCoverage[];
+}
+
+export interface Trouble {
+  source: string;
+  detail: string;
+  since: Moment;
+}
+
+export interface Quantity {
+  name: string;
+  unit: string;
+  kind: "number" | "flag" | "text";
+  zh: string;
+  en: string;
+}
+
+export interface RawSeries {
+  points: { at: Moment; value: number }[];
+  next: Moment | null;
+}
+
+export interface BucketSeries {
+  step_seconds: number;
+  buckets: { at: Moment; min: number; mean: number; max: number; samples: number }[];
+}
+
+export interface List<T> {
+  items: T[];
+}

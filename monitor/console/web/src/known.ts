@@ -1,0 +1,26 @@
+/** Devices that cards and timelines name: each is read once when somebody first needs its name. Knows no view. */
+import { signal } from "@preact/signals";
+import { readDevice } from "./api";
+import type { Device } from "./answers";
+import { pick } from "./i18n";
+
+const devices = signal<ReadonlyMap<string, Device>>(new Map());
+const asked = new Set<string>();
+
+export function remember(...found: readonly Device[]): void {
+  const next = new Map(devices.peek());
+  for (const device of found) next.set(device.key, device);
+  devices.value = next;
+}
+
+/** The device's name, or its key until it is known. */
+export function deviceName(key: string): string {
+  const known = devices.value.get(key);
+  if (known) return pick(known.name);
+  if (key.includes("/") && !asked.has(key)) {
+    asked.add(key);
+    // A zone's key is asked for too and answered by 404; after a broken connection it is asked again.
+    readDevice(key).then(remember, () => setTimeout(() => asked.delete(key), 30_000));
+  }
+  return key;
+}

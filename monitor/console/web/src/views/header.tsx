@@ -1,0 +1,74 @@
+/** The head of every view: where to go, who is on duty, language, light, and whether all this is live. */
+import { second } from "../clock";
+import { clock } from "../format";
+import { language, t } from "../i18n";
+import { askPerson, person } from "../person";
+import { href, route } from "../router";
+import { link, open } from "../store";
+import { switchTheme, theme } from "../theme";
+import { Icon } from "./parts";
+
+function Tab({ name, count }: { name: "board" | "devices" | "past"; count?: number }) {
+  const here = route.value.path[0] ?? "board";
+  const current = here === name || (name === "board" && here === "incidents");
+  return (
+    <a href={href(name === "board" ? [] : [name])} aria-current={current ? "page" : undefined} data-testid={`tab-${name}`}>
+      {t(name)}
+      {count ? <span class="tab-count">{count}</span> : null}
+    </a>
+  );
+}
+
+function LinkState() {
+  const state = link.value.state;
+  const word = state === "live" ? t("connected") : state === "lost" ? t("disconnected") : t("connecting");
+  return (
+    <span class={`link link-${state}`} data-testid="link" data-link={state} title={word}>
+      <span class="link-dot" aria-hidden="true" />
+      <span class="link-word">{word}</span>
+      <time class="mono">{clock(second.value * 1000)}</time>
+    </span>
+  );
+}
+
+export function Header() {
+  return (
+    <header class="head">
+      <a class="brand" href="#/">
+        <img src="/icon.svg" alt="" width="32" height="32" />
+        <span>{t("wanglou")}</span>
+      </a>
+      <nav class="tabs">
+        <Tab name="board" count={open.value.length} />
+        <Tab name="devices" />
+        <Tab name="past" />
+      </nav>
+      <div class="head-tools">
+        <LinkState />
+        <button type="button" class="tool" data-testid="person-change" onClick={() => void askPerson()}>
+          <Icon name="person" />
+          <span class="tool-word">{person.value || t("personNone")}</span>
+        </button>
+        <button
+          type="button"
+          class="tool"
+          title={theme.value === "dark" ? t("themeLight") : t("themeDark")}
+          aria-label={theme.value === "dark" ? t("themeLight") : t("themeDark")}
+          data-testid="theme"
+          onClick={switchTheme}
+        >
+          {theme.value === "dark" ? "☀" : "☾"}
+        </button>
+        <button
+          type="button"
+          class="tool"
+          data-testid="lang"
+          aria-label={t("languageLong")}
+          onClick={() => (language.value = language.value === "zh" ? "en" : "zh")}
+        >
+          {t("language")}
+        </button>
+      </div>
+    </header>
+  );
+}

@@ -1,0 +1,125 @@
+/** One incident whole: its card, what to do, the readings around it, and its story. */
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import type { Incident, IncidentDetail } from "../answers";
+import { readIncident } from "../api";
+import { pick, t } from "../i18n";
+import { deviceName } from "../known";
+import { deviceHref } from "../router";
+import { epoch, incidents, live, newest, rules } from "../store";
+import { useDoing } from "./actions";
+import { ReadingsAround } from "./around";
+import { IncidentCard } from "./card";
+import { ErrorNote, Loading, Section } from "./parts";
+import { Timeline } from "./timeline";
+
+function Advice({ incident }: { incident: Incident }) {
+  const known = incident.rules.flatMap((id) => rules.value.get(id) ?? []);
+  const texts = new Set(known.flatMap((rule) => (rule.advice ? [pick(rule.advice)] : [])));
+  if (texts.size === 0) return null;
+  return (
+    <Section title={t("advice")}>
+      <ul class="advice">
+        {[...texts].map((text) => (
+          <li key={text}>{text}</li>
+        ))}
+      </ul>
+    </Section>
+  );
+}
+
+function AddNote({ incident, then }: { incident: Incident; then: () => void }) {
+  const doing = useDoing(incident);
+  const note = useSignal("");
+  const submit = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    if (note.value.trim() === "") return;
+    if (await doing.run("notes", note.value.trim())) note.value = "";
+    then();
+  };
+  return (
+    <form class="add-note" onSubmit={(event) => void submit(event)}>
+      <input
+        aria-label={t("noteNeeded")}
+        placeholder={t("noteNeeded")}
+        maxLength={2000}
+        data-testid="note"
+        value={note.value}
+        onInput={(event) => (note.value = event.currentTarget.value)}
+      />
+      <button
+        type="submit"
+        class="secondary"
+        data-testid="note-submit"
+        disabled={doing.busy.value !== null || !live.value || note.value.trim() === ""}
+      >
+        {doing.busy.value ? t("sending") : t("doNote")}
+      </button>
+      <ErrorNote error={doing.error.value} />
+    </form>
+  );
+}
+
+function Involved({ incident }: { incident: Incident }) {
+  if (incident.devices.length === 0) return null;
+  return (
+    <Section title={t("involved")}>
+      <ul class="involved">
+        {incident.devices.map((key) => (
+          <li key={key}>
+            <a href={deviceHref(key)}>
+              {deviceName(key)} <span class="dim mono">{key}</span>
+            </a>
+          </li>
+        ))}
+      </ul>
+    </Section>
+  );
+}
+
+export function IncidentView({ id }: { id: string }) {
+  const detail = useSignal<IncidentDetail | null>(null);
+  const error = useSignal<unknown>(null);
+  const read = async (): Promise<void> => {
+    try {
+      const found = await readIncident(id);
+      // Two questions may overtake each other; the one that knows more wins.
+      if (found.position >= (detail.peek()?.position ?? 0)) detail.value = found;
+      error.value = null;
+    } catch (failure) {
+      error.value = failure;
+    }
+  };
+  const mine = newest.value?.incident === id ? newest.value.id : 0;
+  const revision = incidents.value.find((it) => it.id === id)?.revision ?? 0;
+  useEffect(() => void read(), [id, mine, epoch.value, revision]);
+
+  const it = detail.value;
+  if (it === null) return error.value === null ? <Loading /> : <ErrorNote error={error.value} retry={() => void read()} />;
+  // The board may already know more than the last whole reading.
+  const board = incidents.value.find((other) => other.id === id);
+  const incident = board && board.revision > it.incident.revision ? board : it.incident;
+  return (
+    <div class="incident">
+      <a class="back" href="#/">
+        ‹ {t("board")}
+      </a>
+      <ErrorNote error={error.value} retry={() => void read()} />
+      <IncidentCard incident={incident} full />
+      <div class="incident-columns">
+        <div>
+          <Advice incident={incident} />
+          <ReadingsAround incident={incident} />
+        </div>
+        <div>
+          <Timeline entries={it.timeline} pushes={it.pushes} />
+          {incident.state !== "closed" && <AddNote incident={incident} then={() => void read()} />}
+          <Involved incident={incident} />
+          <p class="dim mono">
+            {t("incidentNo")} {incident.id} · {incident.zone}
+          </p>
+        </div>
+      </div>
+    </div>
+  );
+}

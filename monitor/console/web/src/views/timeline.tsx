@@ -1,0 +1,69 @@
+/** What happened and who did it, in plain words; how each push fared only for whoever asks. */
+import { useSignal } from "@preact/signals";
+import type { Entry, Push } from "../answers";
+import { serverNow } from "../clock";
+import { moment } from "../format";
+import { t } from "../i18n";
+import { deviceName } from "../known";
+import { tell } from "../story";
+import { Section } from "./parts";
+
+function Row({ entry }: { entry: Entry }) {
+  const line = tell(entry);
+  return (
+    <li class={`entry entry-${line.tone}${line.delivery ? " entry-delivery" : ""}`} data-step={entry.step}>
+      <time class="mono" dateTime={entry.at}>
+        {moment(Date.parse(entry.at), serverNow())}
+      </time>
+      <div>
+        <p>
+          {line.by && <b class="by">{line.by}</b>} {line.text}
+        </p>
+        {(line.subject || line.readings) && (
+          <p class="dim">
+            {line.subject && deviceName(line.subject)} {line.readings}
+          </p>
+        )}
+        {line.note && <p class="entry-note">{line.note}</p>}
+      </div>
+    </li>
+  );
+}
+
+export function Timeline({ entries, pushes }: { entries: readonly Entry[]; pushes: readonly Push[] }) {
+  const details = useSignal(false);
+  const deliveries = entries.filter((entry) => entry.step.startsWith("push_"));
+  const shown = details.value ? entries : entries.filter((entry) => !entry.step.startsWith("push_"));
+  const waiting = pushes.filter((push) => push.next_at !== null && push.outcome !== "accepted");
+  return (
+    <Section
+      title={t("timeline")}
+      aside={
+        deliveries.length > 0 && (
+          <button
+            type="button"
+            class="quiet"
+            aria-expanded={details.value}
+            data-testid="deliveries"
+            onClick={() => (details.value = !details.value)}
+          >
+            {details.value ? t("hideDeliveries") : t("showDeliveries", { n: deliveries.length })}
+          </button>
+        )
+      }
+    >
+      <ol class="timeline" data-testid="timeline">
+        {shown.map((entry) => (
+          <Row key={entry.id} entry={entry} />
+        ))}
+      </ol>
+      {details.value &&
+        waiting.map((push) => (
+          <p key={push.key} class="dim mono">
+            {push.channel} · {push.step} ·{" "}
+            {t("nextTry", { at: moment(Date.parse(push.next_at ?? push.at), serverNow()) })}
+          </p>
+        ))}
+    </Section>
+  );
+}

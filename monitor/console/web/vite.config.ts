@@ -1,0 +1,25 @@
+import { defineConfig } from "vite";
+import { licences } from "./licences";
+
+// `npm run dev` speaks to a daemon that runs already; its token comes from the environment and stays in this process.
+const daemon = process.env["WANGLOU_URL"] ?? "http://127.0.0.1:8119";
+const token = process.env["WANGLOU_TOKEN"];
+
+export default defineConfig({
+  build: {
+    outDir: "../page",
+    emptyOutDir: true,
+    sourcemap: false,
+    target: "es2022",
+    modulePreload: { polyfill: false },
+    // Nothing inline: the page is served with a policy that allows only its own files.
+    assetsInlineLimit: 0,
+    reportCompressedSize: true,
+  },
+  plugins: [licences()],
+  server: {
+    host: "127.0.0.1",
+    proxy: { "/api": { target: daemon, headers: token ? { Authorization: `Bearer ${token}` } : {} } },
+  },
+  test: { include: ["test/*.test.ts"] },
+} as Parameters<typeof defineConfig>[0]);
