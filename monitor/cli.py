@@ -23,6 +23,9 @@ from rich.table import Table
 
 from monitor import logs, wiring
 from monitor.app import Daemon
+from monitor.brokers import NoBroker
+from monitor.children import ChildError
+from monitor.demo import Act, Demo, DemoError, perform, prepare
 from monitor.findings import exit_code, report
 from monitor.lookout import Lookout
 from monitor.ports import Message, TryAgain
@@ -72,6 +75,31 @@ def run(
     except (LedgerError, OSError) as error:
         # Before anything runs: a port in use, a folder that may not be written. What fails later comes as a group, and is a defect.
         _fail(error)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Everything the demo keeps is in here.")] = Path("wanglou-demo"),
+    port: Annotated[int, typer.Option(help="The page's port; the next free one if it is taken.")] = 8119,
+    scenario: Annotated[str, typer.Option(help="What happens: python -m simulators lists the scenarios.")] = "story",
+    speed: Annotated[float, typer.Option(help="2: twice as fast. The daemon's own clock runs as ever.")] = 1,
+    seed: Annotated[int, typer.Option(help="Another seed, another neighbourhood's luck.")] = 1,
+    devices: Annotated[int, typer.Option(help="Add detectors up to so many devices; 0: the neighbourhood's own.")] = 0,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what an earlier start left in the folder.")] = False,
+) -> None:
+    """A simulated neighbourhood on fire, with broker, daemon, history and page, on this machine alone; Ctrl-C ends it."""
+    begun, act = time.monotonic(), Act(scenario, speed, seed, devices)
+    try:
+        stage = prepare(folder, act, port=port, fresh=fresh)
+        settings, book = _read(stage.site_file)
+        logs.set_up("warning")
+        asyncio.run(perform(stage, Daemon(settings, book), act, lambda: _print_stage(stage, time.monotonic() - begun)))
+    except KeyboardInterrupt:
+        # Before the daemon listened to signals itself.
+        pass
+    except (DemoError, NoBroker, ChildError, LedgerError, OSError) as error:
+        _fail(error)
+    out.print("已停止，下次从这里继续。Stopped; the next start goes on from here.")
 
 
 @app.command()
@@ -303,6 +331,20 @@ _STYLES = {
     Step.OVERDUE: "yellow",
     Step.UNCOVERED: "yellow",
 }
+
+
+def _print_stage(stage: Demo, seconds: float) -> None:
+    """Where to look, and how to stop."""
+    rows = (
+        ("页面 page", stage.link),
+        ("MQTT", f"127.0.0.1:{stage.broker}  wl/#"),
+        ("数据 data", str(stage.folder)),
+        ("停止 stop", "Ctrl-C"),
+    )
+    out.print(f"\n望楼演示 Wanglou demo · {seconds:.1f} s\n", style="bold")
+    for name, value in rows:
+        out.print(f"  {name:<10} {value}", soft_wrap=True, markup=False, highlight=False)
+    out.print("\n下面是微型消防站的手机。Below: the phone of the micro fire station.\n", style="dim")
 
 
 def _print_summary(summary: Summary) -> None:
