@@ -121,14 +121,15 @@ def lakeside(devices: int = 0) -> Place:
 
 def entry(place: Place) -> dict[str, object]:
     """The neighbourhood as an item of `sites:`; the towers are patterns, so that the file stays small."""
-    buildings: list[dict[str, object]] = [{"id": building, "name": name.entry()} for building, name in place.buildings]
+    buildings = [_named(building, name) for building, name in place.buildings]
     zones = [_zone(a) for a in place.areas]
     devices = [_device(t) for t in place.things]
     if place.towers:
         tower = f"r{{tower:1..{place.towers}}}"
-        buildings.append({"id": tower, "name": {"zh": "高层{tower}号楼", "en": "Tower {tower}"}})
+        high = Name("高层{tower}号楼", "Tower {tower}")
+        buildings.append(_named(tower, high))
         floor = {"zh": "高层{tower}号楼{floor}层", "en": "Tower {tower}, floor {floor}"}
-        zone = {
+        zone: dict[str, object] = {
             "id": f"{tower}-f{{floor:1..{TOWER_FLOORS}}}",
             "name": floor,
             "kind": "dwelling",
@@ -145,6 +146,10 @@ def entry(place: Place) -> dict[str, object]:
 
 
 TOWER_KINDS = {"smoke": ("烟感", "smoke"), "heat": ("温感", "heat")}
+
+
+def _named(id_: str, name: Name) -> dict[str, object]:
+    return {"id": id_, "name": name.entry()}
 
 
 def _zone(a: Area) -> dict[str, object]:
