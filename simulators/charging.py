@@ -12,8 +12,8 @@ from dataclasses import dataclass
 MAINS_V = 220.0
 POWER_FACTOR = 0.95
 EFFICIENCY = 0.88
-EMPTY_V, FULL_V, LIMIT_V = 42.0, 54.4, 54.6
-"""Of a 48 V lithium-ion pack of 13 cells."""
+EMPTY_V, FULL_V = 42.0, 54.6
+"""Of a 48 V lithium-ion pack of 13 cells; at the upper one the charger holds the voltage."""
 INNER_OHM = 0.25
 FLOAT_SHARE = 0.05
 """Of the charging current: below it the charger floats."""
@@ -84,9 +84,9 @@ class Port:
     def _direct_a(self) -> float:
         """Constant current until the voltage limit is reached, then what the limit leaves."""
         open_v = EMPTY_V + (FULL_V - EMPTY_V) * self.soc
-        return max(0.0, min(self.charge_a, (LIMIT_V - open_v) / INNER_OHM))
+        return max(0.0, min(self.charge_a, (FULL_V - open_v) / INNER_OHM))
 
     def _power(self) -> None:
         amps = self._direct_a()
-        volts = min(LIMIT_V, EMPTY_V + (FULL_V - EMPTY_V) * self.soc + amps * INNER_OHM)
+        volts = min(FULL_V, EMPTY_V + (FULL_V - EMPTY_V) * self.soc + amps * INNER_OHM)
         self.power_w = amps * volts / EFFICIENCY + STANDBY_W

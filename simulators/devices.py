@@ -133,7 +133,7 @@ class SmokeDetector(Detector):
     def __init__(self, thing: Thing, world: World, rng: Random) -> None:
         super().__init__(thing, world, rng)
         self.inside = 0.0
-        self.alarm_db = rng.uniform(0.36, 0.44)
+        self.alarm_db = rng.uniform(0.40, 0.48)
         self._dust_db = rng.uniform(0.0, 0.03)
 
     def _sample(self, dt: float) -> None:
@@ -326,7 +326,8 @@ class Charger(Device):
 
     def plug(self) -> None:
         """A vehicle comes, with some charge left."""
-        self.port.plug(self.rng.uniform(0.1, 0.6), self.rng.choice((12.0, 20.0, 24.0)), self.rng.uniform(3.0, 5.0))
+        capacity = self.rng.choice((12.0, 20.0, 24.0))
+        self.port.plug(self.rng.uniform(0.1, 0.6), capacity, capacity / self.rng.uniform(4, 6))
 
     def act(self, now_ms: int, loss: float) -> Values | None:
         """Meter; speak at the check-in, and every two seconds while the port's temperature changes."""

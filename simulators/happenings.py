@@ -82,7 +82,8 @@ def _device(happening: Happening) -> str:
 
 
 def _discharge(world: World, happening: Happening, now_ms: int) -> Collection[str]:
-    world.discharge(_device(happening), by_bulb=False)
+    assert happening.discharge is not None  # noqa: S101
+    world.discharge(happening.discharge.device, onto=happening.discharge.onto)
     return [_device(happening)]
 
 

@@ -23,6 +23,8 @@ LOSS_KW_M2_K = 0.015
 """To ceiling and walls, for each m² of the floor: 10 to 25 W/m²K are usual for gas against concrete (SFPE Handbook)."""
 LEAK_M3_S = 0.05
 """Between neighbouring areas, through gaps and doors that are used: judgement."""
+LEAK_OF_A_FLAT_M3_S = 0.0056
+"""Through a flat's closed door: 20 m³/h, class S200 of EN 13501-2 (measured by EN 1634-3)."""
 OUTDOOR_AIR_CHANGES = 120.0
 CLEAN_M2_M3, COOL_K = 0.002, 0.5
 """Below both a layer is no longer worth computing: 0.02 dB/m and half a degree."""
@@ -82,7 +84,7 @@ class Rooms:
     def step(self, burning: Mapping[str, Iterable[Source]]) -> None:
         """One second on. `burning`: area → what its fires give now."""
         for area in burning:
-            self._layer(area)
+            self._layer(area, THIN)
         for area in list(self.layers):
             self._exchange(self._place.area[area])
         for area, layer in list(self.layers.items()):
@@ -92,9 +94,9 @@ class Rooms:
             if not sources and layer.quiet:
                 del self.layers[area]
 
-    def _layer(self, area: str) -> Layer:
+    def _layer(self, area: str, share: float) -> Layer:
         if area not in self.layers:
-            self.layers[area] = Layer(THIN * self._place.area[area].volume_m3)
+            self.layers[area] = Layer(share * self._place.area[area].volume_m3)
         return self.layers[area]
 
     def _advance(self, area: Area, layer: Layer, sources: list[Source]) -> None:
@@ -114,9 +116,10 @@ class Rooms:
             density, rise = (there.density, there.rise_k) if there else (0.0, 0.0)
             if here.density - density < CLEAN_M2_M3 and here.rise_k - rise < COOL_K:
                 continue
-            there = self._layer(other)
-            share = min(0.1, LEAK_M3_S * STEP_S / min(here.volume_m3, there.volume_m3))
-            carried = share * min(here.volume_m3, there.volume_m3)
+            there = self._layer(other, DEEP)  # what has come through a gap is not buoyant any more: it mixes
+            flat = "dwelling" in (area.kind, self._place.area[other].kind)
+            leak = (LEAK_OF_A_FLAT_M3_S if flat else LEAK_M3_S) * STEP_S
+            carried = min(leak, 0.1 * here.volume_m3, 0.1 * there.volume_m3)
             smoke = carried * max(0.0, here.density - density)
             heat = carried * AIR_KG_M3 * AIR_KJ_KG_K * max(0.0, here.rise_k - rise)
             here.smoke_m2 -= smoke

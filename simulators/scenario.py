@@ -113,6 +113,12 @@ class Device(_Part):
     device: str
 
 
+class Discharge(Device):
+    """An extinguisher that somebody uses, on the fires of its own area or of the one that it is carried to."""
+
+    onto: str | None = None
+
+
 class Battery(_Part):
     """A battery that is nearly empty."""
 
@@ -150,7 +156,7 @@ class Happening(_Part):
     smoulder: Smoulder | None = None
     charge_fault: ChargeFault | None = None
     sight: Sight | None = None
-    discharge: Device | None = None
+    discharge: Discharge | None = None
     replace: Zone | None = None
     silence: Device | None = None
     call_point: Device | None = None
@@ -242,7 +248,7 @@ def _strangers(scenario: Scenario, place: Place) -> Iterator[tuple[tuple[str | i
         action = happening.name
         for field, value in getattr(happening, action):
             path = ("happenings", n, action, field)
-            if field == "area" and value not in place.area:
+            if field in ("area", "onto") and value is not None and value not in place.area:
                 yield path, f"there is no area {value} (there are {', '.join(place.area)})"
             if field in ("near", "device", "charger") and value is not None:
                 thing = place.thing.get(value)

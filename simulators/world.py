@@ -221,14 +221,15 @@ class World:
         if self._faults.pop(charger, None) is not None:
             self.ports[charger].contact_ohm = SOUND_OHM
 
-    def discharge(self, unit: str, *, by_bulb: bool) -> None:
-        """An extinguisher empties itself over the fires in its reach."""
+    def discharge(self, unit: str, *, by_bulb: bool = False, onto: str | None = None) -> None:
+        """An extinguisher empties itself: by its bulb over what is in its reach, by hand over what burns in its area or in `onto`."""
         thing = self.place.thing[unit]
+        area = onto or thing.area
         self.discharged.add(unit)
         time_constant = FOAM_S if unit.startswith("foam") else POWDER_S if by_bulb else HAND_S
         for flame in self.fires:
             near = math.hypot(thing.x - flame.x, thing.y - flame.y) <= REACH_M
-            if flame.area == thing.area and (near or not by_bulb) and self.second < flame.fought_s:
+            if flame.area == area and (near or not by_bulb) and self.second < flame.fought_s:
                 flame.fought_kw = flame.heat_kw(self.second)
                 flame.fought_s, flame.time_constant_s = float(self.second), time_constant
 
