@@ -1,5 +1,5 @@
-import { defineConfig } from "vite";
-import { licences } from "./licences";
+import { defineConfig } from "vitest/config";
+import { licences } from "./licences.ts";
 
 // `npm run dev` speaks to a daemon that runs already; its token comes from the environment and stays in this process.
 const daemon = process.env["WANGLOU_URL"] ?? "http://127.0.0.1:8119";
@@ -14,7 +14,6 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     // Nothing inline: the page is served with a policy that allows only its own files.
     assetsInlineLimit: 0,
-    reportCompressedSize: true,
   },
   plugins: [licences()],
   server: {
@@ -22,4 +21,4 @@ export default defineConfig({
     proxy: { "/api": { target: daemon, headers: token ? { Authorization: `Bearer ${token}` } : {} } },
   },
   test: { include: ["test/*.test.ts"] },
-} as Parameters<typeof defineConfig>[0]);
+});

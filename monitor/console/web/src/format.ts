@@ -18,9 +18,10 @@ export function countdown(ms: number, round: "up" | "down"): string {
 
 const UNITS = { zh: [" 秒", " 分", " 小时", " 天"], en: [" s", " min", " h", " d"] } as const;
 
-/** `45 秒`, `1 分 12 秒`, `2 小时 5 分`, `3 天 4 小时`. */
+/** `<1 秒`, `45 秒`, `1 分 12 秒`, `2 小时 5 分`, `3 天 4 小时`. */
 export function span(ms: number, language: Language): string {
   const [s, m, h, d] = UNITS[language];
+  if (ms > 0 && ms < SECOND) return `<1${s}`;
   const total = Math.max(0, Math.round(ms / SECOND));
   const pair = (big: number, bigUnit: string, small: number, smallUnit: string): string =>
     small > 0 ? `${big}${bigUnit} ${small}${smallUnit}` : `${big}${bigUnit}`;

@@ -37,12 +37,15 @@ export function matches(device: Device, wanted: Wanted): boolean {
     .every((word) => text.includes(word));
 }
 
-export function byZone(devices: readonly Device[]): Map<string, Device[]> {
+/** The zone with the worst device first, the others in their order. */
+export function byZone(devices: readonly Device[]): [string, Device[]][] {
   const groups = new Map<string, Device[]>();
   for (const device of devices) {
     const group = groups.get(device.zone);
     if (group) group.push(device);
     else groups.set(device.zone, [device]);
   }
-  return groups;
+  const worst = (group: readonly Device[]): number => Math.min(...group.map((it) => HEALTHS.indexOf(healthOf(it))));
+  const ranked = [...groups].map((entry) => ({ entry, rank: worst(entry[1]) }));
+  return ranked.sort((a, b) => a.rank - b.rank).map(({ entry }) => entry);
 }

@@ -3,6 +3,7 @@ import { signal } from "@preact/signals";
 import { readDevice } from "./api";
 import type { Device } from "./answers";
 import { pick } from "./i18n";
+import { zones } from "./store";
 
 const devices = signal<ReadonlyMap<string, Device>>(new Map());
 const asked = new Set<string>();
@@ -13,13 +14,15 @@ export function remember(...found: readonly Device[]): void {
   devices.value = next;
 }
 
-/** The device's name, or its key until it is known. */
+/** The device's name, or its key until it is known; also the name of a zone, which alarms may be about too. */
 export function deviceName(key: string): string {
+  const zone = zones.value.get(key);
+  if (zone) return pick(zone.name);
   const known = devices.value.get(key);
   if (known) return pick(known.name);
-  if (key.includes("/") && !asked.has(key)) {
+  if (key.includes("/") && !key.startsWith("system/") && zones.value.size > 0 && !asked.has(key)) {
     asked.add(key);
-    // A zone's key is asked for too and answered by 404; after a broken connection it is asked again.
+    // After a broken connection it is asked again.
     readDevice(key).then(remember, () => setTimeout(() => asked.delete(key), 30_000));
   }
   return key;

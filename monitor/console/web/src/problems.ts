@@ -1,37 +1,13 @@
 /** What went wrong, in words for the person whose action it was. Knows no view. */
-import { STATES, type State } from "./answers";
 import { ApiError } from "./api";
 import { t } from "./i18n";
-import type { Key } from "./words";
+import { refusalOf } from "./refusals";
 
-const VERBS: Readonly<Record<string, Key>> = {
-  acknowledge: "doAcknowledge",
-  "on-scene": "doOnScene",
-  resolve: "doResolve",
-  reset: "doReset",
-  close: "doClose",
-};
-
-/** The engine's reasons are English sentences; each is known by its beginning (rules/response.py). */
-const REFUSALS: readonly [RegExp, Key][] = [
-  [/^no such open incident/, "refusedGone"],
-  [/^a note needs words/, "refusedNote"],
-  [/^trouble of the system/, "refusedSystem"],
-  [/^nothing to reset/, "refusedNothing"],
-  [/^closing needs a disposition/, "refusedDisposition"],
-];
-
-export function refusal(detail: string): string {
-  const known = REFUSALS.find(([pattern]) => pattern.test(detail));
-  if (known) return t(known[1]);
-  const state = /^(\S+) is not possible while the incident is (\w+)/.exec(detail);
-  if (state?.[1] && STATES.includes(state[2] as State)) {
-    const verb = VERBS[state[1]];
-    return t("refusedState", { verb: verb ? t(verb) : state[1], state: t(state[2] as State) });
-  }
-  const alarm = /^the alarm is still (active|latched)/.exec(detail);
-  if (alarm) return t("refusedAlarm", { condition: t(alarm[1] as "active" | "latched") });
-  return detail;
+function refused(detail: string): string {
+  const known = refusalOf(detail);
+  if (known === null) return detail;
+  const words = Object.entries(known.words).map(([name, key]) => [name, t(key)] as const);
+  return t(known.key, Object.fromEntries(words));
 }
 
 export function describe(error: unknown): string {
@@ -47,7 +23,7 @@ export function describe(error: unknown): string {
     case 404:
       return detail.includes("incident") ? t("errorIncident") : detail.includes("device") ? t("errorDevice") : detail;
     case 409:
-      return refusal(detail);
+      return refused(detail);
     case 400:
     case 422:
       return t("errorInvalid", { detail });

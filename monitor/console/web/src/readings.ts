@@ -25,7 +25,10 @@ export function csvStep(span: Pick<Span, "from" | "to">, samples: number): numbe
   return samples <= CSV_RAW ? null : stepFor(span.to - span.from, 9000);
 }
 
-const NEXT = /<[^>]*?(\/readings\?[^>]*)>\s*;\s*rel="next"/;
+/** The path, below the API's, of the page that a Link header (RFC 8288) calls the next. */
+export function nextPath(link: string | null): string | undefined {
+  return /<[^>]*?(\/readings\?[^>]*)>\s*;\s*rel="next"/.exec(link ?? "")?.[1];
+}
 
 /** The whole span as one CSV; `progress` hears of the rows so far. */
 export async function readCsv(
@@ -44,7 +47,7 @@ export async function readCsv(
     text += text === "" ? page : page.slice(page.indexOf("\n") + 1);
     rows += page.split("\n").length - 2;
     progress(rows);
-    path = NEXT.exec(answer.headers.get("Link") ?? "")?.[1];
+    path = nextPath(answer.headers.get("Link"));
   }
   return { text, rows };
 }

@@ -51,7 +51,7 @@ export function withGaps(points: readonly Point[], step: number | null): Point[]
   return out;
 }
 
-/** Quantities that tell of a fire first, then those of the device's own condition. */
+/** Quantities that tell of a fire or its cause, the plainest first. */
 const MAIN = [
   "smoke_density",
   "temperature",
@@ -68,9 +68,10 @@ const MAIN = [
   "vehicle_count",
   "level",
   "flow",
-  "humidity",
-  "battery",
 ];
+
+/** Does it tell of a fire or its cause? */
+export const isMain = (name: string): boolean => MAIN.includes(name);
 
 /** Names of numbers, those that were asked about first, then the main ones in their order, then the others. */
 export function rankQuantities(names: Iterable<string>, first: Iterable<string> = []): string[] {

@@ -5,10 +5,12 @@
 import { batch, computed, signal } from "@preact/signals";
 import * as api from "./api";
 import type { Coverage, Entry, Incident, Quantity, Rule, Station, Trouble, Zone } from "./answers";
+import { serverNow } from "./clock";
 import { byUrgency } from "./order";
-import { follow } from "./stream";
+import { followTogether } from "./sharing";
 import type { ServerEvent } from "./sse";
 
+/** `since`: the last word of the daemon, in milliseconds by its own clock. */
 export type Link = { state: "connecting" | "live" } | { state: "lost"; since: number };
 
 export const link = signal<Link>({ state: "connecting" });
@@ -120,7 +122,7 @@ function onEvent(event: ServerEvent): void {
 export function start(stop: AbortSignal): void {
   const health = setInterval(() => live.value && readHealth(), BOARD_MS);
   stop.addEventListener("abort", () => clearInterval(health));
-  void follow(
+  void followTogether(
     {
       begin: readBoard,
       live: () => {
@@ -132,8 +134,9 @@ export function start(stop: AbortSignal): void {
         readSite();
         readHealth();
       },
-      lost: () => {
-        if (link.value.state !== "lost") link.value = { state: "lost", since: Date.now() };
+      lost: (heard) => {
+        if (link.value.state === "lost") return;
+        link.value = { state: "lost", since: serverNow() - (heard === null ? 0 : Date.now() - heard) };
       },
       event: onEvent,
     },

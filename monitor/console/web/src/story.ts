@@ -1,11 +1,10 @@
 /** A timeline entry as one plain sentence. Knows no view and no request; names come through the lookups. */
 import type { Entry, Kind, Value } from "./answers";
-import { t, language } from "./i18n";
+import { language, pick, t } from "./i18n";
 import { quantityName, value as formatValue } from "./format";
 import { WORDS, type Key } from "./words";
 import type { Goal } from "./promise";
 import { quantities, stations } from "./store";
-import { pick } from "./i18n";
 
 export type Tone = "alarm" | "good" | "bad" | "person" | "plain";
 
@@ -15,8 +14,8 @@ export interface Line {
   /** Who did it; empty when nobody did. */
   by: string;
   note: string;
-  /** The device, or the zone, that it is about. */
-  subject: string;
+  /** The devices, or the zone, that it is about. */
+  subjects: string[];
   readings: string;
   /** How a push fared: detail that most readers do without. */
   delivery: boolean;
@@ -94,8 +93,24 @@ export function tell(entry: Entry): Line {
     tone: TONES[step] ?? "plain",
     by: text(detail["by"]),
     note: text(detail["note"]) || text(detail["reply"]) || remark,
-    subject: text(detail["device"]) || text(detail["subject"]),
+    subjects: [text(detail["device"]) || text(detail["subject"])].filter(Boolean),
     readings: readingsOf(detail),
     delivery: step.startsWith("push_"),
   };
+}
+
+const TOGETHER_MS = 2000;
+
+/** The same said of several devices at once, as after a reset, is one line. */
+export function condense(entries: readonly Entry[]): [Entry, Line][] {
+  const lines: [Entry, Line][] = [];
+  for (const entry of entries) {
+    const line = tell(entry);
+    const [before, last] = lines.at(-1) ?? [];
+    const same = before?.step === entry.step && last?.text === line.text && last.readings === line.readings;
+    if (last && same && last.note === line.note && Date.parse(entry.at) - Date.parse(before.at) < TOGETHER_MS) {
+      last.subjects = [...new Set([...last.subjects, ...line.subjects])];
+    } else lines.push([entry, line]);
+  }
+  return lines;
 }

@@ -13,20 +13,26 @@ export interface Listener {
   begin(): Promise<number>;
   /** The stream is open, for the first time or again. */
   live(): void;
-  /** It is not, and will be tried again. */
-  lost(): void;
+  /** It is not, and will be tried again; the last word came at `heard` (local milliseconds), if there ever was one. */
+  lost(heard: number | null): void;
   event(event: ServerEvent): void;
+  /** Something came, be it a heartbeat. */
+  word?(): void;
 }
 
 /** Run until `stop` is aborted. */
 export async function follow(listener: Listener, stop: AbortSignal): Promise<void> {
   let last: string | null = null;
   let failures = 0;
+  let heard: number | null = null;
   while (!stop.aborted) {
     try {
       last ??= String(await listener.begin());
       await read(last, stop, {
-        ...listener,
+        word: () => {
+          heard = Date.now();
+          listener.word?.();
+        },
         live: () => {
           failures = 0;
           listener.live();
@@ -38,18 +44,18 @@ export async function follow(listener: Listener, stop: AbortSignal): Promise<voi
       });
     } catch (error) {
       if (stop.aborted) return;
-      if (error instanceof ApiError && error.status === 401) return listener.lost();
+      if (error instanceof ApiError && error.status === 401) return listener.lost(heard);
       // 400: an id that this daemon cannot read. Begin anew.
       if (error instanceof ApiError && error.status === 400) last = null;
     }
     if (stop.aborted) return;
-    listener.lost();
+    listener.lost(heard);
     await pause(BACK_OFF_MS[Math.min(failures++, BACK_OFF_MS.length - 1)] ?? 1000, stop);
   }
 }
 
 /** One connection, until it ends, fails or falls silent. */
-async function read(last: string, stop: AbortSignal, listener: Pick<Listener, "live" | "event">): Promise<void> {
+async function read(last: string, stop: AbortSignal, listener: Required<Pick<Listener, "live" | "event" | "word">>): Promise<void> {
   const cut = new AbortController();
   const silence = new Watchdog(SILENCE_MS, () => cut.abort());
   const offline = (): void => cut.abort();
@@ -63,6 +69,7 @@ async function read(last: string, stop: AbortSignal, listener: Pick<Listener, "l
     listener.live();
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
       silence.fed();
+      listener.word();
       for (const event of parser.feed(part.value)) listener.event(event);
     }
   } finally {

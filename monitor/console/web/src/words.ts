@@ -58,7 +58,7 @@ export const WORDS = dictionary({
   SUPERVISORY: ["监管", "Supervisory"],
   FAULT: ["故障", "Fault"],
   // states
-  raised: ["待派单", "Raised"],
+  raised: ["待处理", "New"],
   dispatched: ["已派单", "Dispatched"],
   acknowledged: ["已接警", "Acknowledged"],
   on_scene: ["已到场", "On scene"],
@@ -85,7 +85,6 @@ export const WORDS = dictionary({
   took: ["用时 {span}", "took {span}"],
   tookLate: ["超时，用时 {span}", "late, took {span}"],
   elapsed: ["已持续", "Open for"],
-  resolvedSince: ["处置完成，待结案", "Resolved, to be closed"],
   tookOpen: ["历时", "Lasted"],
   // the card
   since: ["报警", "Since"],
@@ -98,6 +97,7 @@ export const WORDS = dictionary({
   ownTrouble: ["望楼系统", "Wanglou itself"],
   // actions
   doAcknowledge: ["确认接警", "Acknowledge"],
+  doAcknowledgeFault: ["确认受理", "Acknowledge"],
   doOnScene: ["确认到场", "On scene"],
   doResolve: ["处置完成", "Resolve"],
   doReset: ["复位", "Reset"],
@@ -231,6 +231,7 @@ export const WORDS = dictionary({
   noPast: ["尚无已结案的警情", "No closed incidents yet"],
   noMorePast: ["没有更早的了", "There are no older ones"],
   // values
+  time: ["时间", "Time"],
   yes: ["是", "yes"],
   no: ["否", "no"],
   // errors

@@ -18,6 +18,10 @@ const LABELS: Readonly<Record<Step, Key>> = {
   reset: "doReset",
   close: "doClose",
 };
+/** A fault is taken on; nobody is called out for it. */
+const labelOf = (step: Step, incident: Incident): Key =>
+  step === "acknowledge" && incident.kind === "FAULT" ? "doAcknowledgeFault" : LABELS[step];
+
 const TESTIDS: Readonly<Record<Step, string>> = {
   acknowledge: "ack",
   "on-scene": "on-scene",
@@ -167,7 +171,7 @@ export function Actions({ incident, all }: { incident: Incident; all: boolean })
       disabled={busy || !live.value || cannotClose(step)}
       onClick={() => press(step)}
     >
-      {doing.busy.value === step ? t("sending") : t(LABELS[step])}
+      {doing.busy.value === step ? t("sending") : t(labelOf(step, incident))}
     </button>
   );
   return (

@@ -8,7 +8,7 @@ import { quantityName } from "../format";
 import { language, pick, t } from "../i18n";
 import { remember } from "../known";
 import { readSeries } from "../readings";
-import { rankQuantities } from "../series";
+import { isMain, rankQuantities } from "../series";
 import { epoch, live, quantities, rules } from "../store";
 import type { Key } from "../words";
 import { Chart, type Line, type Mark } from "./chart";
@@ -30,7 +30,8 @@ function quantitiesOf(incident: Incident, devices: readonly Device[]): string[] 
   const numbers = devices.flatMap((device) =>
     Object.entries(device.values).flatMap(([name, value]) => (typeof value === "number" ? [name] : [])),
   );
-  return rankQuantities(numbers, asked).slice(0, QUANTITIES);
+  const telling = numbers.filter((name) => isMain(name) || asked.includes(name));
+  return rankQuantities(telling, asked).slice(0, QUANTITIES);
 }
 
 async function readPanels(incident: Incident, from: number, to: number, signal: AbortSignal): Promise<Panel[]> {

@@ -1,7 +1,9 @@
 /** uPlot in the page's colours: lines with their min–max bands, marks across them, zoom by dragging. Knows no request. */
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
-import { clock, number } from "../format";
+import { serverNow } from "../clock";
+import { clock, moment, number } from "../format";
+import { language, t } from "../i18n";
 import type { Point } from "../series";
 import { theme } from "../theme";
 
@@ -41,6 +43,13 @@ function table(lines: readonly Line[]): uPlot.AlignedData {
   return tables.length === 0 ? [[]] : uPlot.join(tables);
 }
 
+/** Without a pointer the legend tells the newest. */
+function lastOf(plot: uPlot, series: number): number | null {
+  return (plot.data[series] as (number | null | undefined)[] | undefined)?.findLast((it) => it != null) ?? null;
+}
+
+const momentOf = (seconds: number | null): string => (seconds === null ? "–" : moment(seconds * 1000, serverNow()));
+
 /** Moments on the axis: the day where it changes, seconds only where they matter. */
 function moments(_plot: uPlot, splits: number[], _axis: number, _space: number, step: number): string[] {
   let day = "";
@@ -62,7 +71,8 @@ function drawMarks(plot: uPlot, marks: readonly Mark[]): void {
   ctx.fillStyle = ctx.strokeStyle = css("--mark");
   ctx.lineWidth = scale;
   ctx.setLineDash([4 * scale, 3 * scale]);
-  let lastRight = -Infinity;
+  ctx.textBaseline = "alphabetic";
+  let before = -Infinity;
   let row = 0;
   for (const { at, label } of [...marks].sort((a, b) => a.at - b.at)) {
     const x = Math.round(plot.valToPos(at / 1000, "x", true));
@@ -72,20 +82,24 @@ function drawMarks(plot: uPlot, marks: readonly Mark[]): void {
     ctx.lineTo(x, bbox.top + bbox.height);
     ctx.stroke();
     // Steps that follow each other within seconds would be written over each other.
-    row = x < lastRight ? row + 1 : 0;
-    const width = ctx.measureText(label).width;
-    const left = Math.min(x + 4 * scale, bbox.left + bbox.width - width);
-    ctx.fillText(label, left, bbox.top + (12 + row * 13) * scale);
-    lastRight = Math.max(lastRight, left + width + 6 * scale);
+    row = x - before < 64 * scale ? row + 1 : 0;
+    before = x;
+    const fits = x + ctx.measureText(label).width + 8 * scale < bbox.left + bbox.width;
+    ctx.textAlign = fits ? "left" : "right";
+    ctx.fillText(label, x + (fits ? 4 : -4) * scale, bbox.top + (12 + row * 13) * scale);
   }
   ctx.restore();
 }
 
 function options(props: Props, width: number, current: { props: Props }): uPlot.Options {
   const axis = { stroke: css("--dim"), grid: { stroke: css("--grid"), width: 1 }, ticks: { stroke: css("--grid"), width: 1 } };
-  const show = (_plot: uPlot, value: number | null): string =>
-    value === null || value === undefined ? "–" : `${number(value)} ${props.unit}`.trim();
-  const series: uPlot.Series[] = [{ label: "", value: (_plot, s) => (s === null ? "–" : clock(s * 1000)) }];
+  const show = (plot: uPlot, value: number | null, index: number): string => {
+    const it = plot.cursor.idx == null ? lastOf(plot, index) : value;
+    return it == null ? "–" : `${number(it)} ${props.unit}`.trim();
+  };
+  const series: uPlot.Series[] = [
+    { label: t("time"), value: (plot, s) => (s == null ? momentOf(lastOf(plot, 0)) : momentOf(s)) },
+  ];
   const bands: uPlot.Band[] = [];
   props.lines.forEach(({ label, points }, i) => {
     const stepped = points.some(({ min }) => min !== null);
@@ -143,7 +157,7 @@ export function Chart(props: Props) {
       it.destroy();
       plot.current = null;
     };
-  }, [shape, props.unit, theme.value]);
+  }, [shape, props.unit, theme.value, language.value]);
 
   useEffect(() => plot.current?.setData(table(props.lines)), [props.lines, props.from, props.to, props.marks]);
 

@@ -1,9 +1,9 @@
 /** A series as a file: all of it, raw where that is bearable, and it says which. */
 import { useSignal } from "@preact/signals";
 import type { Span } from "../api";
-import { t } from "../i18n";
+import { span as spanText } from "../format";
+import { language, t } from "../i18n";
 import { csvStep, readCsv } from "../readings";
-import { stepText } from "../series";
 import { ErrorNote } from "./parts";
 
 function save(text: string, name: string): void {
@@ -40,7 +40,7 @@ export function CsvButton({ span, samples }: { span: Span; samples: number }) {
           ? t("csvProgress", { n: rows.value })
           : step === null
             ? t("csvRaw")
-            : t("csvStep", { step: stepText(step) })}
+            : t("csvStep", { step: spanText(step * 1000, language.value) })}
       </button>
       {done.value !== null && <span class="dim">{t("csvRows", { n: done.value })}</span>}
       <ErrorNote error={error.value} />

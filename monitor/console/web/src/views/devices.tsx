@@ -17,7 +17,7 @@ import { ErrorNote, Loading } from "./parts";
 
 const POLL_MS = 5000;
 const MAX_PAGES = 5;
-const OPEN_AT_ONCE = 80;
+const OPEN_AT_ONCE = 150;
 const ROWS = 100;
 const VALUES = 4;
 
@@ -205,7 +205,7 @@ export function DevicesView() {
       <ErrorNote error={error.value} />
       {all.value === null && error.value === null && <Loading />}
       {all.value !== null && found.length === 0 && <p class="dim">{t("noDevices")}</p>}
-      {[...byZone(found)].map(([key, group]) => (
+      {byZone(found).map(([key, group]) => (
         <Group key={key} zone={key} devices={group} unfold={found.length <= OPEN_AT_ONCE || zone !== ""} />
       ))}
     </div>

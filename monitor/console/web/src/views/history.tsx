@@ -4,15 +4,15 @@ import { useEffect, useMemo } from "preact/hooks";
 import type { Device } from "../answers";
 import { readDevice } from "../api";
 import { serverNow } from "../clock";
-import { quantityName, value } from "../format";
+import { quantityName, span as spanText, value } from "../format";
 import { language, named, pick, t } from "../i18n";
 import { remember } from "../known";
 import { rangeOf, queryOf, spanOf, type Range } from "../ranges";
 import { readSeries } from "../readings";
 import { href, incidentHref, replaceQuery, route } from "../router";
-import { rankQuantities, stepText, type Series } from "../series";
+import { rankQuantities, type Series } from "../series";
 import { valueWords } from "../story";
-import { epoch, live, quantities } from "../store";
+import { epoch, live, quantities, rules } from "../store";
 import { DEVICE_KINDS } from "../words";
 import { Chart } from "./chart";
 import { CsvButton } from "./csv";
@@ -39,6 +39,11 @@ function Current({ device }: { device: Device }) {
       </dl>
     </Section>
   );
+}
+
+function ruleTitle(id: string): string {
+  const rule = rules.value.get(id);
+  return rule ? pick(rule.title) : id;
 }
 
 interface HistoryProps {
@@ -88,7 +93,7 @@ function History({ device, quantity, range, onZoom }: HistoryProps) {
         <b>{label}</b> <span class="dim">{known?.unit}</span>
         {it && (
           <span class="dim">
-            {it.step === null ? t("raw") : t("stepped", { step: stepText(it.step) })} · {t("samples", { n: it.samples })}
+            {it.step === null ? t("raw") : t("stepped", { step: spanText(it.step * 1000, language.value) })} · {t("samples", { n: it.samples })}
           </span>
         )}
         {it && <CsvButton span={{ device, quantity, ...span.value }} samples={it.samples} />}
@@ -161,7 +166,7 @@ export function HistoryView({ device: key }: { device: string }) {
         </p>
         {device.alarms.map((alarm) => (
           <a key={alarm.rule} class="device-alarm" href={alarm.incident ? incidentHref(alarm.incident) : "#/"}>
-            <KindBadge kind={alarm.kind} /> <span class="mono">{alarm.rule}</span>
+            <KindBadge kind={alarm.kind} /> {ruleTitle(alarm.rule)}
           </a>
         ))}
       </div>

@@ -14,7 +14,11 @@ import { ErrorNote, Loading, Section } from "./parts";
 import { Timeline } from "./timeline";
 
 function Advice({ incident }: { incident: Incident }) {
-  const known = incident.rules.flatMap((id) => rules.value.get(id) ?? []);
+  // What to do about a prealarm is no longer the question once it burns; the rule that gave the title speaks first.
+  const known = incident.rules
+    .flatMap((id) => rules.value.get(id) ?? [])
+    .filter((rule) => rule.kind === incident.kind)
+    .sort((a, b) => Number(b.title.en === incident.title.en) - Number(a.title.en === incident.title.en));
   const texts = new Set(known.flatMap((rule) => (rule.advice ? [pick(rule.advice)] : [])));
   if (texts.size === 0) return null;
   return (

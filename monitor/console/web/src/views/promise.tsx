@@ -78,7 +78,7 @@ export function Countdown({ incident }: { incident: Incident }) {
   }
   const raised = Date.parse(incident.raised_at);
   const end = incident.closed_at ?? incident.resolved_at;
-  const label = incident.state === "closed" ? t("tookOpen") : incident.state === "resolved" ? t("resolvedSince") : t("elapsed");
+  const label = end === null ? t("elapsed") : t("tookOpen");
   const passed = (end === null ? now() : Date.parse(end)) - raised;
   return (
     <div class="countdown countdown-open" data-testid="countdown" data-status={end === null ? "open" : "done"}>

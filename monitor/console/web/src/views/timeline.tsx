@@ -3,13 +3,12 @@ import { useSignal } from "@preact/signals";
 import type { Entry, Push } from "../answers";
 import { serverNow } from "../clock";
 import { moment } from "../format";
-import { t } from "../i18n";
+import { language, t } from "../i18n";
 import { deviceName } from "../known";
-import { tell } from "../story";
+import { condense, type Line } from "../story";
 import { Section } from "./parts";
 
-function Row({ entry }: { entry: Entry }) {
-  const line = tell(entry);
+function Row({ entry, line }: { entry: Entry; line: Line }) {
   return (
     <li class={`entry entry-${line.tone}${line.delivery ? " entry-delivery" : ""}`} data-step={entry.step}>
       <time class="mono" dateTime={entry.at}>
@@ -19,9 +18,9 @@ function Row({ entry }: { entry: Entry }) {
         <p>
           {line.by && <b class="by">{line.by}</b>} {line.text}
         </p>
-        {(line.subject || line.readings) && (
+        {(line.subjects.length > 0 || line.readings) && (
           <p class="dim">
-            {line.subject && deviceName(line.subject)} {line.readings}
+            {line.subjects.map(deviceName).join(language.value === "zh" ? "、" : ", ")} {line.readings}
           </p>
         )}
         {line.note && <p class="entry-note">{line.note}</p>}
@@ -53,8 +52,8 @@ export function Timeline({ entries, pushes }: { entries: readonly Entry[]; pushe
       }
     >
       <ol class="timeline" data-testid="timeline">
-        {shown.map((entry) => (
-          <Row key={entry.id} entry={entry} />
+        {condense(shown).map(([entry, line]) => (
+          <Row key={entry.id} entry={entry} line={line} />
         ))}
       </ol>
       {details.value &&
