@@ -108,13 +108,21 @@ async def perform(demo: Demo, daemon: Daemon, act: Act, started: Callable[[], No
             await asyncio.wait({running, watching}, return_when=asyncio.FIRST_COMPLETED)
             watching.cancel()
             if not running.done():
-                async with Child("neighbourhood", _acting(demo, act), logs):
+                before = _written(demo.folder / STORY)
+                async with Child(
+                    "neighbourhood", _acting(demo, act), logs, ready=lambda: _written(demo.folder / STORY) != before
+                ):
                     started()
                     # The daemon alone hears the signals; when it has stopped, everything else follows.
                     await asyncio.wait({running})
         finally:
             daemon.stop()
             await running
+
+
+def _written(file: Path) -> int:
+    """When it was last written, in ns; 0: never."""
+    return file.stat().st_mtime_ns if file.exists() else 0
 
 
 def _acting(demo: Demo, act: Act) -> list[str]:
