@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +24,24 @@ from tests.servers import free_port
 class Demo:
     """`wanglou demo` in a folder, as a person starts it."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        self.folder, self.arguments = folder, arguments
+    def __init__(
+        self, folder: Path, *arguments: str, command: Sequence[str] = (sys.executable, "-m", "monitor")
+    ) -> None:
+        self.folder, self.arguments, self.command = folder, arguments, command
+        self.environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+        self.cwd = ROOT
         self.out = folder.with_name("demo.out")
         self.begun = 0.0
 
     def start(self) -> None:
         """Until it has printed where the page is."""
-        command = [sys.executable, "-m", "monitor", "demo", "--folder", str(self.folder), "--port", str(free_port())]
-        environ = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "200"}
+        command = [*self.command, "demo", "--folder", str(self.folder), "--port", str(free_port())]
+        environ = {**self.environ, "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "200"}
         self.begun = time.monotonic()
         with self.out.open("ab") as out:
             self._said = out.tell()
             self._process = subprocess.Popen(
-                [*command, *self.arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=ROOT, env=environ
+                [*command, *self.arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=self.cwd, env=environ
             )
         self.wait_for(lambda: self._link(), "the page's address", 60)
 
