@@ -1,13 +1,13 @@
 /** The frame of the page: bars, header, the view that the address asks for. */
-import { effect } from "@preact/signals";
+import { effect, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { t } from "./i18n";
 import { route } from "./router";
-import { loginError, session } from "./session";
+import { leave, loginError, session } from "./session";
 import { live, loaded, open, start } from "./store";
 import { sounding } from "./sound";
 import { second } from "./clock";
-import { Bars } from "./views/bars";
+import { Bars, TroubleBar } from "./views/bars";
 import { Board } from "./views/board";
 import { Header } from "./views/header";
 import { Login } from "./views/login";
@@ -29,6 +29,28 @@ function View() {
   return <p class="loading">{t("notFound")}</p>;
 }
 
+function LogOut() {
+  const busy = useSignal(false);
+  const error = useSignal<unknown>(null);
+  const press = async (): Promise<void> => {
+    busy.value = true;
+    try {
+      await leave();
+    } catch (failure) {
+      error.value = failure;
+    }
+    busy.value = false;
+  };
+  return (
+    <>
+      <button type="button" class="quiet" data-testid="logout" disabled={busy.value} onClick={() => void press()}>
+        {t("logout")}
+      </button>
+      <ErrorNote error={error.value} />
+    </>
+  );
+}
+
 function Watch() {
   useEffect(() => {
     const stop = new AbortController();
@@ -42,6 +64,7 @@ function Watch() {
       </a>
       <Bars />
       <Header />
+      <TroubleBar />
       <main id="main" tabIndex={-1} class={live.value || !loaded.value ? "" : "stale"}>
         <View />
       </main>
@@ -50,6 +73,7 @@ function Watch() {
         <a href="/licences.txt" target="_blank" rel="noreferrer">
           {t("licences")}
         </a>
+        <LogOut />
       </footer>
       <PersonDialog />
     </>

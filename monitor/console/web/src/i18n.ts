@@ -2,7 +2,7 @@
 import { effect } from "@preact/signals";
 import type { Words } from "./answers";
 import { kept } from "./kept";
-import { WORDS, type Key } from "./words";
+import { TROUBLES, WORDS, type Key } from "./words";
 
 export type Language = "zh" | "en";
 
@@ -26,6 +26,13 @@ export function fill(text: string, values: Readonly<Record<string, string | numb
 /** The words of a key in the present language; a view that calls it follows the switch. */
 export function t(key: Key, values: Readonly<Record<string, string | number>> = {}): string {
   return fill(WORDS[key][index()], values);
+}
+
+/** `history:influx` → 历史库未写入（influx）. */
+export function troubleName(source: string): string {
+  const [head = source, name] = source.split(/[:/]/, 2);
+  const words = named(TROUBLES, head);
+  return !name ? words : language.value === "zh" ? `${words}（${name}）` : `${words} (${name})`;
 }
 
 /** A pair of the API in the present language; the other one where it is missing. */

@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals";
 import { readDevice } from "./api";
 import type { Device } from "./answers";
-import { pick } from "./i18n";
+import { pick, troubleName } from "./i18n";
 import { zones } from "./store";
 
 const devices = signal<ReadonlyMap<string, Device>>(new Map());
@@ -18,9 +18,10 @@ export function remember(...found: readonly Device[]): void {
 export function deviceName(key: string): string {
   const zone = zones.value.get(key);
   if (zone) return pick(zone.name);
+  if (key.startsWith("system/")) return troubleName(key.slice("system/".length));
   const known = devices.value.get(key);
   if (known) return pick(known.name);
-  if (key.includes("/") && !key.startsWith("system/") && zones.value.size > 0 && !asked.has(key)) {
+  if (key.includes("/") && zones.value.size > 0 && !asked.has(key)) {
     asked.add(key);
     // After a broken connection it is asked again.
     readDevice(key).then(remember, () => setTimeout(() => asked.delete(key), 30_000));

@@ -80,7 +80,6 @@ export const WORDS = dictionary({
   goalOver_on_scene: ["到场超时", "Arrival overdue"],
   goalOver_resolve: ["处置超时", "Resolution overdue"],
   dueIn: ["限 {span} 前", "due by {span}"],
-  overdueWord: ["超时", "overdue"],
   noDeadline: ["无时限", "no deadline"],
   took: ["用时 {span}", "took {span}"],
   tookLate: ["超时，用时 {span}", "late, took {span}"],
@@ -92,7 +91,6 @@ export const WORDS = dictionary({
   noStation: ["无站点覆盖", "No station covers it"],
   lastDevice: ["最近报警设备", "Last device"],
   alarmsCount: ["{n} 次报警", "{n} alarms"],
-  oneAlarm: ["1 次报警", "1 alarm"],
   details: ["详情", "Details"],
   ownTrouble: ["望楼系统", "Wanglou itself"],
   // actions
@@ -103,7 +101,6 @@ export const WORDS = dictionary({
   doReset: ["复位", "Reset"],
   doClose: ["结案", "Close"],
   doNote: ["添加备注", "Add note"],
-  otherSteps: ["其他操作", "Other steps"],
   confirmResolve: ["确认处置完成", "Confirm: resolved"],
   askResolve: ["处置完成后停止计时并通知各方，不可撤销。", "Stops the clock and tells everybody. It cannot be undone."],
   askReset: ["复位后若仍有险情，将再次报警。", "If the danger is still there, it alarms again."],
@@ -135,7 +132,6 @@ export const WORDS = dictionary({
   zonesMore: ["显示其余 {n} 个区域", "Show {n} more zones"],
   zonesLess: ["收起", "Show less"],
   openCount: ["未结案 {n}", "{n} open"],
-  countOf: ["{kind} {n} 起", "{n} {kind}"],
   // timeline
   step_raised: ["报警：{title}", "Alarm: {title}"],
   step_joined: ["又有报警并入：{title}", "Another alarm joined: {title}"],
@@ -193,7 +189,6 @@ export const WORDS = dictionary({
   devicesCapped: ["仅显示前 {n} 台，请按区域筛选", "Only the first {n} are shown: filter by zone"],
   noDevices: ["没有符合条件的设备", "No device matches"],
   oneZone: ["只看区域：{zone}", "Only zone: {zone}"],
-  clear: ["清除", "Clear"],
   showMore: ["再显示 {n} 台", "Show {n} more"],
   freshness_retained: ["保留消息", "retained"],
   freshness_late: ["迟到", "late"],
@@ -272,10 +267,16 @@ export const DEVICE_KINDS: Readonly<Record<string, Pair>> = {
   gateway: ["网关", "Gateway"],
 };
 
+/** By the first part of a trouble's source (docs/operations.md); its second part is a name. */
 export const TROUBLES: Readonly<Record<string, Pair>> = {
-  feed: ["消息接入", "Feed"],
-  ledger: ["账本数据库", "Ledger"],
-  history: ["历史库", "History"],
-  inbox: ["收件队列", "Inbox"],
-  outbox: ["推送队列", "Outbox"],
+  feed: ["消息接入中断，收不到设备消息", "Feed interrupted: devices are not heard"],
+  ledger: ["账本无法写入", "The ledger cannot be written"],
+  "broker-drops": ["消息服务器丢弃了消息", "The broker threw messages away"],
+  history: ["历史库未写入", "A history does not take readings"],
+  channel: ["推送失败，有人可能未收到通知", "A push failed: somebody may not have been told"],
+  rules: ["新规则有误，仍按原规则运行", "The changed rules have mistakes; the former ones stay in force"],
+  inbox: ["消息处理积压", "Messages wait to be handled"],
+  tape: ["消息记录空间已满", "The tape is full"],
+  clock: ["主机时钟跳变", "The machine's clock jumped"],
+  lane: ["内部部件反复重启", "A part of the daemon fails and is started again"],
 };

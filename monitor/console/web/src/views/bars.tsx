@@ -1,10 +1,9 @@
-/** What must be seen before anything else: the connection is lost, the sound is off, the system itself is in trouble. */
-import { language, named, t } from "../i18n";
+/** What must be seen before anything else: the connection is lost, the sound is off or on, the system itself is in trouble. */
+import { language, t, troubleName } from "../i18n";
 import { clock, countdown, moment } from "../format";
 import { second, serverNow } from "../clock";
 import { alarm, audible, enableSound, mute, muted, mutedUntil, unmute } from "../sound";
 import { link, troubles } from "../store";
-import { TROUBLES } from "../words";
 import { Icon } from "./parts";
 
 function LostBar() {
@@ -53,7 +52,7 @@ function SoundBar() {
   );
 }
 
-function TroubleBar() {
+export function TroubleBar() {
   const items = troubles.value;
   if (items.length === 0) return null;
   return (
@@ -64,7 +63,7 @@ function TroubleBar() {
         <ul>
           {items.map(({ source, detail, since }) => (
             <li key={source} data-testid="trouble" data-source={source}>
-              <b>{named(TROUBLES, source)}</b>
+              <b>{troubleName(source)}</b>
               {language.value === "zh" ? "：" : ": "}
               {detail} <span class="dim">{t("troubleSince", { at: moment(Date.parse(since), serverNow()) })}</span>
             </li>
@@ -80,7 +79,6 @@ export function Bars() {
     <div class="bars">
       <LostBar />
       <SoundBar />
-      <TroubleBar />
     </div>
   );
 }

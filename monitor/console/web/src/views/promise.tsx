@@ -70,9 +70,7 @@ export function Countdown({ incident }: { incident: Incident }) {
     return (
       <div class="countdown countdown-missed" data-testid="countdown" data-goal={leg.goal} data-status="missed" role="timer">
         <span class="countdown-label">{t(`goalOver_${leg.goal}`)}</span>
-        <span class="countdown-digits mono">
-          <small>{t("overdueWord")}</small> +{countdown(leg.over, "down")}
-        </span>
+        <span class={`countdown-digits mono${leg.over >= 3_600_000 ? " countdown-long" : ""}`}>+{countdown(leg.over, "down")}</span>
       </div>
     );
   }
