@@ -31,7 +31,7 @@ class Bookmark:
         except ValueError:
             raise BookmarkError(f"{self.path}: 不是进度文件 is no bookmark ({remedy})") from None
         match data:
-            case {"run": str(run), "at_ms": int(at_ms)} if at_ms >= 0:
+            case {"run": str(run), "at_ms": int(at_ms)} if at_ms >= 0 and at_ms is not True:
                 if run != self.run:
                     raise BookmarkError(
                         f"{self.path}: run: 属于另一次运行 belongs to `{run}`, not `{self.run}` ({remedy})"

@@ -14,18 +14,10 @@ from hashlib import blake2b
 from random import Random
 
 from simulators import happenings
+from simulators.chargers import Charger
 from simulators.charging import Port
-from simulators.devices import (
-    CallPoint,
-    Charger,
-    Device,
-    Extinguisher,
-    FireDoor,
-    Gateway,
-    HeatDetector,
-    Hydrant,
-    SmokeDetector,
-)
+from simulators.detectors import HeatDetector, SmokeDetector
+from simulators.devices import CallPoint, Device, Extinguisher, FireDoor, Gateway, Hydrant
 from simulators.places import Place, Thing
 from simulators.scenario import Happening, Scenario
 from simulators.towers import Towers

@@ -104,10 +104,12 @@ class Place:
         """Devices by id."""
         return {t.id: t for t in self.things}
 
-    def neighbours(self, area: str) -> tuple[str, ...]:
-        """The areas that air reaches from this one, in order of their ids."""
-        there = {a.id for a in self.areas if area in a.adjacent} | set(self.area[area].adjacent)
-        return tuple(sorted(there))
+    @cached_property
+    def neighbours(self) -> Mapping[str, tuple[str, ...]]:
+        """Area → the areas that air reaches from it, in order of their ids."""
+        pairs = {(a.id, other) for a in self.areas for other in a.adjacent}
+        pairs |= {(other, area) for area, other in pairs}
+        return {a.id: tuple(sorted(other for area, other in pairs if area == a.id)) for a in self.areas}
 
 
 def lakeside(devices: int = 0) -> Place:

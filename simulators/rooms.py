@@ -91,8 +91,13 @@ class Rooms:
             sources = list(burning.get(area, ()))
             self._advance(self._place.area[area], layer, sources)
             layer.past.append((layer.density, layer.rise_k))
-            if not sources and layer.quiet:
-                del self.layers[area]
+        for area in [area for area in self.layers if area not in burning and self._settled(area)]:
+            del self.layers[area]
+
+    def _settled(self, area: str) -> bool:
+        """Nothing there, and nothing on its way from next door: a slow leak must be able to add up."""
+        around = (self.layers.get(other) for other in self._place.neighbours[area])
+        return self.layers[area].quiet and all(layer is None or layer.quiet for layer in around)
 
     def _layer(self, area: str, share: float) -> Layer:
         if area not in self.layers:
@@ -111,7 +116,7 @@ class Rooms:
     def _exchange(self, area: Area) -> None:
         """What leaks from this area to its neighbours in one step: the fuller one gives."""
         here = self.layers[area.id]
-        for other in self._place.neighbours(area.id):
+        for other in self._place.neighbours[area.id]:
             there = self.layers.get(other)
             density, rise = (there.density, there.rise_k) if there else (0.0, 0.0)
             if here.density - density < CLEAN_M2_M3 and here.rise_k - rise < COOL_K:

@@ -19,8 +19,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from simulators.combustion import FUELS, GROWTH_TIMES_S
 from simulators.places import Place
 
-_UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
-_DURATION = re.compile(r"(?:(\d+)(ms|h|m|s))(?:(\d+)(ms|m|s))?(?:(\d+)(ms|s))?")
+_UNITS_MS = (3_600_000, 60_000, 1000, 1)
+_DURATION = re.compile(r"(?=\d)(?:(\d{1,9})h)?(?:(\d{1,9})m(?!s))?(?:(\d{1,9})s)?(?:(\d{1,9})ms)?")
 LONGEST_MS = 7 * 24 * 3_600_000
 MOST_HAPPENINGS = 1000
 
@@ -34,8 +34,7 @@ def milliseconds(text: Any) -> int:
     match = _DURATION.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         raise ValueError("is no duration; write it like 20s, 1m30s or 24h")
-    groups = match.groups()
-    total = sum(int(groups[i]) * _UNITS[groups[i + 1]] for i in (0, 2, 4) if groups[i])
+    total = sum(int(number) * unit for number, unit in zip(match.groups("0"), _UNITS_MS, strict=True))
     if total > LONGEST_MS:
         raise ValueError("is too long; at most 168h")
     return total
@@ -89,9 +88,11 @@ class Smoulder(_Part):
 
 
 class ChargeFault(_Part):
-    """A contact that gets worse; with `runaway` the battery vents and burns once the port is hot enough."""
+    """A vehicle is plugged in at a contact that gets worse; with `runaway` its battery vents and burns once the port is hot."""
 
     charger: str
+    charge_a: float = Field(default=5.0, gt=0, le=10)
+    """Direct current of its charge."""
     contact_ohm: float = Field(default=0.5, gt=0, le=100)
     doubles_every: Duration
     highest_ohm: float = Field(default=20.0, gt=0, le=100)

@@ -210,10 +210,8 @@ class World:
         self.fires.append(Flame(area, x, y, z, FUELS[fuel], Smouldering(kw, seconds), float(self.second)))
 
     def degrade(self, fault: ChargeFault) -> None:
-        """A contact begins to fail, with a vehicle plugged in."""
-        port = self.ports[fault.charger]
-        if not port.charging:
-            port.plug(soc=0.3, capacity_ah=24.0, charge_a=5.0)
+        """A vehicle with a nearly empty battery is plugged in, and the contact begins to fail."""
+        self.ports[fault.charger].plug(soc=0.2, capacity_ah=24.0, charge_a=fault.charge_a)
         self._faults[fault.charger] = _Fault(fault, float(self.second))
 
     def mend(self, charger: str) -> None:
