@@ -48,7 +48,7 @@ class Detector(Device):
             return None
         self._said_ms = now_ms
         self._said = values
-        return {**values, **self._condition()}
+        return {**values, **self._condition(now_ms)}
 
     @abstractmethod
     def _sample(self, dt: float) -> None:

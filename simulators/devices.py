@@ -21,6 +21,7 @@ Values: TypeAlias = dict[str, float | bool | str]
 FIRST_WITHIN_MS = 10_000
 """After the beginning everybody has spoken once by then."""
 SAMPLE_MS = 1000
+YEAR_MS = 365 * 86_400_000
 
 
 class Device(ABC):
@@ -34,7 +35,8 @@ class Device(ABC):
         self.rng = rng
         self.check_in_ms = rng.randrange(FIRST_WITHIN_MS)
         self.due_ms = self.check_in_ms
-        self.battery = rng.uniform(62, 100)
+        self._battery = rng.uniform(62, 100)
+        self._lasts_ms = rng.uniform(2, 6) * YEAR_MS
         self._rssi = rng.uniform(-85, -55)
 
     @abstractmethod
@@ -48,9 +50,12 @@ class Device(ABC):
             self.check_in_ms += self.every_ms
         return True
 
-    def _condition(self) -> Values:
+    def _condition(self, now_ms: int) -> Values:
         """What battery devices say of themselves."""
-        percent = self.world.low_battery.get(self.thing.id, self.battery)
+        percent = self._battery - 100 * now_ms / self._lasts_ms
+        drain = self.world.drained.get(self.thing.id)
+        if drain is not None:
+            percent = max(0.0, drain.percent - drain.per_hour * (now_ms - drain.began_ms) / 3_600_000)
         rssi = round(self._rssi + self.rng.gauss(0, 2))
         return {"battery": round(percent), "battery_low": percent < 10, "rssi": min(-30, max(-120, rssi))}
 
@@ -88,7 +93,7 @@ class Extinguisher(Device):
         # A gas in a closed vessel: the pressure goes with the absolute temperature.
         warm = (self.world.ambient_c + sensing.ZERO_K) / (20 + sensing.ZERO_K)
         pressure = 0.0 if empty else self._filled_mpa * warm + self.rng.gauss(0, 0.004)
-        return {"pressure": round(pressure, 3), "discharged": empty, "missing": False, **self._condition()}
+        return {"pressure": round(pressure, 3), "discharged": empty, "missing": False, **self._condition(now_ms)}
 
     def _warm(self, dt: float) -> None:
         if not self.has_bulb:
@@ -116,7 +121,7 @@ class CallPoint(Device):
         if not (urgent or due) or (not urgent and self.rng.random() < loss):
             return None
         self._said = values
-        return {**values, **self._condition()}
+        return {**values, **self._condition(now_ms)}
 
 
 class FireDoor(Device):
@@ -143,7 +148,7 @@ class FireDoor(Device):
         if not (urgent or due) or (not urgent and self.rng.random() < loss):
             return None
         self._said_open = is_open
-        return {"door_open": is_open, **self._condition()}
+        return {"door_open": is_open, **self._condition(now_ms)}
 
     def _next(self, after_ms: int) -> int:
         if self._per_hour <= 0:
@@ -164,7 +169,7 @@ class Hydrant(Device):
         pressure = round(0.31 + self.rng.gauss(0, 0.006) - hammer, 3)
         if self.rng.random() < loss:
             return None
-        return {"pressure": pressure, **self._condition()}
+        return {"pressure": pressure, **self._condition(now_ms)}
 
 
 class Gateway(Device):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from typing import TypeAlias
 
 from simulators.scenario import Happening
-from simulators.world import Seen, World
+from simulators.world import Drain, Seen, World
 
 Deed: TypeAlias = Callable[[World, Happening, int], Collection[str]]
 """(world, happening, milliseconds) → ids of the devices to wake."""
@@ -102,13 +102,14 @@ def _into(members: Callable[[World], set[str]]) -> tuple[Deed, Deed]:
 
 
 def _drain(world: World, happening: Happening, now_ms: int) -> Collection[str]:
-    assert happening.battery is not None  # noqa: S101
-    world.low_battery[happening.battery.device] = happening.battery.percent
-    return [happening.battery.device]
+    battery = happening.battery
+    assert battery is not None  # noqa: S101
+    world.drained[battery.device] = Drain(battery.percent, battery.per_hour, now_ms)
+    return [battery.device]
 
 
 def _refill(world: World, happening: Happening, now_ms: int) -> Collection[str]:
-    world.low_battery.pop(_device(happening), None)
+    world.drained.pop(_device(happening), None)
     return [_device(happening)]
 
 

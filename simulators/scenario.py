@@ -121,10 +121,11 @@ class Discharge(Device):
 
 
 class Battery(_Part):
-    """A battery that is nearly empty."""
+    """A battery that ends before its time: how full it is, and what it loses each hour."""
 
     device: str
     percent: float = Field(ge=0, le=100)
+    per_hour: float = Field(default=0.0, ge=0, le=1000)
 
 
 class Ventilate(_Part):

@@ -93,6 +93,15 @@ class Seen:
     since_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """A battery that ends before its time: so full when it began, and what it loses each hour."""
+
+    percent: float
+    per_hour: float
+    began_ms: int
+
+
 @dataclass(slots=True)
 class _Fault:
     spec: ChargeFault
@@ -117,7 +126,7 @@ class World:
         self.held_open: set[str] = set()
         self.discharged: set[str] = set()
         self.welded: set[str] = set()
-        self.low_battery: dict[str, float] = {}
+        self.drained: dict[str, Drain] = {}
         self.resets: dict[str, int] = {}
         """area → how often its latched devices were reset"""
         self._faults: dict[str, _Fault] = {}

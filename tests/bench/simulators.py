@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -45,8 +46,8 @@ def resident_mb(pid: int) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) * 1024 / 1e6
 
 
-def simulator(broker: Mosquitto, seconds: float) -> tuple[float, float]:
-    """(CPU seconds for each wall second, resident MB) of `python -m simulators run quiet` with all devices."""
+def simulator(broker: Mosquitto, seconds: float) -> tuple[float, float, int]:
+    """(CPU seconds for each wall second, resident MB, messages published) of `python -m simulators run quiet`, all devices."""
     command = [
         sys.executable,
         "-m",
@@ -58,16 +59,20 @@ def simulator(broker: Mosquitto, seconds: float) -> tuple[float, float]:
         "--devices",
         str(DEVICES),
     ]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     try:
         time.sleep(SETTLE_S)
         before, began = cpu_seconds(process.pid), time.monotonic()
         time.sleep(seconds)
         load = (cpu_seconds(process.pid) - before) / (time.monotonic() - began)
-        return load, resident_mb(process.pid)
+        memory = resident_mb(process.pid)
     finally:
         process.terminate()
-        process.wait(30)
+        _, said = process.communicate(timeout=30)
+    published = re.search(r"([\d,]+) messages published", said)
+    if published is None:
+        raise RuntimeError(f"the simulator did not end well:\n{said}")
+    return load, memory, int(published[1].replace(",", ""))
 
 
 def messages(count: int) -> list[Frame]:
@@ -94,7 +99,7 @@ def main(seconds: float = 30.0) -> None:
     frames = messages(round(rate * 10))
     spoken = len(frames) / ((frames[-1].at_ms - frames[0].at_ms) / 1000)
     with tempfile.TemporaryDirectory() as folder, Mosquitto(Path(folder) / "m", autosave_interval=1800) as broker:
-        load, memory = simulator(broker, seconds)
+        load, memory, published = simulator(broker, seconds)
         loop = asyncio.run(bare(broker.port, frames)) / len(frames) * spoken
     began = time.process_time()
     messages(len(frames))
@@ -108,6 +113,7 @@ def main(seconds: float = 30.0) -> None:
     out.print(table)
     making = time.process_time() - began
     out.print(f"resident {memory:.0f} MB; making {len(frames):,} messages alone, start included: {making:.2f} s")
+    out.print(f"published and acknowledged in {seconds + SETTLE_S:.0f} s, start included: {published:,}")
     out.print(f"required: below 0.5; {'held' if load < 0.5 else 'NOT HELD'}")
 
 

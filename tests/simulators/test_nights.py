@@ -21,6 +21,7 @@ EXPECTED: dict[str, set[tuple[str, str, str]]] = {
     "silent-detector": {("FAULT", "device-offline", "garage-east")},
     "elderly-kitchen-fire": {("FIRE", "fire", "b2-402"), ("SUPERVISORY", "extinguisher-discharged", "b2-lobby")},
     "call-point": {("FIRE", "fire", "b1-lobby")},
+    "ebike-indoors": {("SUPERVISORY", "ebike-indoors", "b1-lobby")},
     "nuisance-cooking": {("PREALARM", "fire", "b1-201")},
     "story": {
         ("SUPERVISORY", "garage-smoking", "garage-west"),
