@@ -115,11 +115,9 @@ class Publisher:
                         f"{self._address!r}: {error} (检查用户名和密码 check user name and password)"
                     ) from None
                 told = self._lost(error, told)
-            except (aiomqtt.MqttError, OSError) as error:
-                if isinstance(error, ssl.SSLCertVerificationError) or isinstance(
-                    error.__cause__, ssl.SSLCertVerificationError
-                ):
-                    raise Refused(f"{self._address!r}: {error} (检查 check --tls-ca)") from None
+            except aiomqtt.MqttError as error:
+                if isinstance(error.__context__, ssl.SSLCertVerificationError):
+                    raise Refused(f"{self._address!r}: {error} (检查证书 check --tls-ca)") from None
                 told = self._lost(error, told)
             if not self._over:
                 await asyncio.sleep(wait)

@@ -25,6 +25,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from simulators.bookmark import Bookmark, BookmarkError
 from simulators.feed import Feed
 from simulators.places import lakeside
+from tests.certificates import Keys
 from tests.commands import environment
 from tests.running import ROOT
 from tests.servers import HOST, Mosquitto, binary, free_port, mosquitto
@@ -221,11 +222,28 @@ def test_passwords_are_read_from_a_file_and_a_wrong_one_ends_it(tmp_path: Path) 
         mark = tmp_path / "mark"
         arguments = ("--username", "sim", "--password-file", str(tmp_path / "right"), "--resume", str(mark))
         with Run(tmp_path, broker.port, *arguments) as run:
-            end = time.monotonic() + 20
-            while not mark.exists() and time.monotonic() < end:
-                time.sleep(0.05)
+            assert appears(mark), run.said()
             assert run.end()[0] == 0, run.said()
-            assert mark.exists()
+
+
+def test_tls_trusts_the_named_authority_and_no_other(tmp_path: Path) -> None:
+    keys, strangers = Keys(tmp_path / "keys"), Keys(tmp_path / "strangers")
+    with mosquitto(tmp_path, *keys.lines) as broker:
+        with Run(tmp_path, broker.port, "--tls-ca", str(strangers.folder / "ca.pem")) as run:
+            assert run.process.wait(20) == 1
+            assert "check --tls-ca" in run.said()
+        mark = tmp_path / "mark"
+        with Run(tmp_path, broker.port, "--tls-ca", str(keys.folder / "ca.pem"), "--resume", str(mark)) as run:
+            assert appears(mark), run.said()
+            assert run.end()[0] == 0, run.said()
+
+
+def appears(file: Path, seconds: float = 20) -> bool:
+    """A bookmark is written when the first batch is acknowledged."""
+    end = time.monotonic() + seconds
+    while not file.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    return file.exists()
 
 
 @pytest.mark.parametrize(
