@@ -42,7 +42,7 @@ _TYPES = {
 _STATES = {
     "raised": ("已报警", "raised"),
     "dispatched": ("已派单", "dispatched"),
-    "acknowledged": ("已接单", "acknowledged"),
+    "acknowledged": ("已接警", "acknowledged"),
     "on_scene": ("已到场", "on scene"),
     "resolved": ("已处置", "resolved"),
     "closed": ("已结案", "closed"),
@@ -61,7 +61,7 @@ _DISPOSITIONS = {
 }
 _OVERDUE = {
     "dispatch": ("派单", "dispatch"),
-    "acknowledge": ("接单", "acknowledgement"),
+    "acknowledge": ("接警", "acknowledgement"),
     "on_scene": ("到场", "arrival"),
     "resolve": ("处置", "resolution"),
 }

@@ -55,6 +55,14 @@ _GOALS: Mapping[str, IncidentState] = {
     "on_scene": IncidentState.ON_SCENE,
     "resolve": IncidentState.RESOLVED,
 }
+_STATE_WORDS: Mapping[IncidentState, tuple[str, str]] = {
+    IncidentState.RAISED: ("已报警", "raised"),
+    IncidentState.DISPATCHED: ("已派单", "dispatched"),
+    IncidentState.ACKNOWLEDGED: ("已接警", "acknowledged"),
+    IncidentState.ON_SCENE: ("已到场", "on scene"),
+    IncidentState.RESOLVED: ("已处置", "resolved"),
+    IncidentState.CLOSED: ("已结案", "closed"),
+}
 _ACTS: Mapping[Verb, tuple[Act, Step, str]] = {
     Verb.ACKNOWLEDGE: (Act.ACKNOWLEDGE, Step.ACKNOWLEDGED, "acknowledged_at"),
     Verb.ON_SCENE: (Act.ON_SCENE, Step.ON_SCENE, "on_scene_at"),
@@ -199,26 +207,26 @@ class Response:
     # --- what people do ----------------------------------------------------------------------------------------------
 
     def refusal(self, move: Move) -> str:
-        """Why the move is not allowed, or an empty string."""
+        """Why the move is not allowed, one sentence in Chinese and one in English for the person; or an empty string."""
         case = self._cases.get(move.incident)
         if case is None:
-            return "no such open incident"
+            return "没有这起未结案的警情。There is no such open incident."
         incident = case.incident
         if move.verb is Verb.NOTE:
-            return "" if move.note else "a note needs words"
+            return "" if move.note else "请写备注内容。A note needs words."
         if move.verb is Verb.RESET:
             if incident.zone not in self._neighbourhood.zones and incident.rules == ("system",):
-                return "trouble of the system ends by itself when its cause is mended"
-            return (
-                "nothing to reset: the sensors are back to normal" if incident.condition is Condition.RETURNED else ""
-            )
+                return "系统故障排除后自行恢复。Trouble of the system ends by itself when its cause is mended."
+            normal = incident.condition is Condition.RETURNED
+            return "无需复位：传感器已恢复正常。Nothing to reset: the sensors are back to normal." if normal else ""
         if (incident.state, _ACTS[move.verb][0]) not in INCIDENT:
-            return f"{move.verb} is not possible while the incident is {incident.state}"
+            zh, en = _STATE_WORDS[incident.state]
+            return f"警情当前{zh}，不能执行此操作。The incident is {en}: {move.verb} is not possible now."
         if move.verb is Verb.CLOSE:
             if move.disposition is None:
-                return "closing needs a disposition: " + ", ".join(Disposition)
+                return f"结案须选择处置结论。Closing needs a disposition: {', '.join(Disposition)}."
             if incident.condition is not Condition.RETURNED:
-                return f"the alarm is still {incident.condition}: reset it first; it comes back if the danger is still there"
+                return "报警尚未恢复：请先复位，险情仍在会再次报警。The alarm stands: reset it first; danger raises it again."
         return ""
 
     def moved(self, move: Move, out: list[Effect]) -> None:

@@ -218,34 +218,44 @@ def test_from_raised_to_closed() -> None:
 def test_steps_may_be_skipped_but_not_undone() -> None:
     watch = burning()
     watch.move(1, Verb.ON_SCENE)
-    assert watch.move(2, Verb.ACKNOWLEDGE) == ["1 refused: acknowledge is not possible while the incident is on_scene"]
-    assert watch.move(3, Verb.ON_SCENE) == ["1 refused: on-scene is not possible while the incident is on_scene"]
+    assert watch.move(2, Verb.ACKNOWLEDGE) == [
+        "1 refused: 警情当前已到场，不能执行此操作。The incident is on scene: acknowledge is not possible now."
+    ]
+    assert watch.move(3, Verb.ON_SCENE) == [
+        "1 refused: 警情当前已到场，不能执行此操作。The incident is on scene: on-scene is not possible now."
+    ]
     watch.move(4, Verb.RESOLVE)
-    assert watch.move(5, Verb.RESOLVE) == ["1 refused: resolve is not possible while the incident is resolved"]
+    assert watch.move(5, Verb.RESOLVE) == [
+        "1 refused: 警情当前已处置，不能执行此操作。The incident is resolved: resolve is not possible now."
+    ]
 
 
 def test_nothing_is_closed_that_burns_nor_without_saying_what_it_was() -> None:
     watch = burning()
     assert watch.move(1, Verb.CLOSE, disposition=Disposition.FIRE) == [
-        "1 refused: close is not possible while the incident is raised"
+        "1 refused: 警情当前已报警，不能执行此操作。The incident is raised: close is not possible now."
     ]
     watch.move(2, Verb.RESOLVE)
-    assert watch.move(3, Verb.CLOSE) == ["1 refused: closing needs a disposition: fire, nuisance, test, works, unknown"]
-    refused = "1 refused: the alarm is still {}: reset it first; it comes back if the danger is still there"
-    assert watch.move(4, Verb.CLOSE, disposition=Disposition.FIRE) == [refused.format("active")]
+    assert watch.move(3, Verb.CLOSE) == [
+        "1 refused: 结案须选择处置结论。Closing needs a disposition: fire, nuisance, test, works, unknown."
+    ]
+    refused = "1 refused: 报警尚未恢复：请先复位，险情仍在会再次报警。The alarm stands: reset it first; danger raises it again."
+    assert watch.move(4, Verb.CLOSE, disposition=Disposition.FIRE) == [refused]
     watch.read(5, "h1", smoke=False)
     watch.tick(15)
-    assert watch.move(16, Verb.CLOSE, disposition=Disposition.FIRE) == [refused.format("latched")]
+    assert watch.move(16, Verb.CLOSE, disposition=Disposition.FIRE) == [refused]
     assert watch.case().state == "resolved"
 
 
 def test_the_refusals_of_notes_resets_and_strangers() -> None:
     watch = burning()
-    assert watch.move(1, Verb.NOTE) == ["1 refused: a note needs words"]
+    assert watch.move(1, Verb.NOTE) == ["1 refused: 请写备注内容。A note needs words."]
     assert watch.move(1, Verb.NOTE, "the key is with the guard") == ["1 note by li"]
-    assert watch.move(1, Verb.ACKNOWLEDGE, n=7) == ["7 refused: no such open incident"]
+    assert watch.move(1, Verb.ACKNOWLEDGE, n=7) == ["7 refused: 没有这起未结案的警情。There is no such open incident."]
     watch.move(2, Verb.RESET)
-    assert watch.move(3, Verb.RESET) == ["1 refused: nothing to reset: the sensors are back to normal"]
+    assert watch.move(3, Verb.RESET) == [
+        "1 refused: 无需复位：传感器已恢复正常。Nothing to reset: the sensors are back to normal."
+    ]
 
 
 # --- again ------------------------------------------------------------------------------------------------------------
