@@ -1,43 +1,32 @@
-"""The command `wanglou`. Reads arguments, prints for people, and leaves the work to the modules.
-
-Exit codes: 0 well, 1 failed, 2 a wrong argument, site file or rule book (nothing was started).
-"""
+"""The commands that run the daemon and look at it. Reads arguments, prints for people, and leaves the work to the modules."""
 
 from __future__ import annotations
 
 import asyncio
-import io
-import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from monitor import logs, wiring
 from monitor.app import Daemon
 from monitor.brokers import NoBroker
 from monitor.children import ChildError
+from monitor.cli.rules import rules_app
+from monitor.cli.terminal import Config, err, fail, micros, out, past, read_site
 from monitor.demo import Act, Demo, DemoError, perform, prepare
 from monitor.findings import exit_code, report
 from monitor.lookout import Lookout
-from monitor.ports import Message, TryAgain
+from monitor.ports import TryAgain
 from monitor.replay import Summary, play
-from monitor.settings import Settings, load
-from monitor.tape import BadTape, from_lines, slice_of, to_line
+from monitor.tape import BadTape, to_line
 from monitor.wiring import LedgerError
-from rules.document import Mistake, Mistakes
-from rules.model import MINUTE, Effect, Entry, Micros, Step
+from rules.model import MINUTE, Effect, Entry, Step
 from rules.response import rfc3339
-from rules.rule import RuleBook
-from rules.rulebook import load_book
 
 app = typer.Typer(
     add_completion=False,
@@ -45,13 +34,8 @@ app = typer.Typer(
     help="望楼 Wanglou: fire watch for neighbourhoods.",
     pretty_exceptions_enable=False,
 )
-rules_app = typer.Typer(no_args_is_help=True, help="规则 Rule books.")
 app.add_typer(rules_app, name="rules")
 
-out = Console()
-err = Console(stderr=True)
-
-Config = Annotated[Path, typer.Option("--config", "-c", envvar="WANGLOU_CONFIG", help="The site file.")]
 NOTED = frozenset({
     Step.RAISED, Step.ESCALATED, Step.CONFIRMED, Step.REALARM, Step.DISPATCHED, Step.RETURNED, Step.OVERDUE, Step.UNCOVERED, Step.PUSH_DEAD,
 })  # fmt: skip
@@ -68,13 +52,13 @@ def run(
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
 ) -> None:
     """Run the daemon until SIGTERM or Ctrl-C; SIGHUP reads the rule books again."""
-    settings, book = _read(config)
+    settings, book = read_site(config)
     logs.set_up(log_level)
     try:
         asyncio.run(Daemon(settings, book).run())
     except (LedgerError, OSError) as error:
         # Before anything runs: a port in use, a folder that may not be written. What fails later comes as a group, and is a defect.
-        _fail(error)
+        fail(error)
 
 
 @app.command()
@@ -91,14 +75,14 @@ def demo(
     begun, act = time.monotonic(), Act(scenario, speed, seed, devices)
     try:
         stage = prepare(folder, act, port=port, fresh=fresh)
-        settings, book = _read(stage.site_file)
+        settings, book = read_site(stage.site_file)
         logs.set_up("warning")
         asyncio.run(perform(stage, Daemon(settings, book), act, lambda: _print_stage(stage, time.monotonic() - begun)))
     except KeyboardInterrupt:
         # Before the daemon listened to signals itself.
         pass
     except (DemoError, NoBroker, ChildError, LedgerError, OSError) as error:
-        _fail(error)
+        fail(error)
     out.print("已停止，下次从这里继续。Stopped; the next start goes on from here.")
 
 
@@ -110,9 +94,9 @@ def record(
     duration: Annotated[float, typer.Option(help="Seconds; 0: until Ctrl-C.")] = 0,
 ) -> None:
     """Write what the broker says to a tape, beside the running daemon and without disturbing it."""
-    settings, _ = _read(config)
+    settings, _ = read_site(config)
     if output.exists():
-        _fail(f"{output} exists already; a tape is never overwritten", 2)
+        fail(f"{output} exists already; a tape is never overwritten", 2)
     count = 0
 
     async def tap() -> None:
@@ -144,7 +128,7 @@ def record(
     except TryAgain as error:
         if not count:
             output.unlink()  # nothing was heard: the next try may use the name
-        _fail(error)
+        fail(error)
     finally:
         err.print(f"{count} messages in {output}", soft_wrap=True, markup=False, highlight=False)
 
@@ -163,10 +147,10 @@ def replay(
     settle: Annotated[float, typer.Option(help="Minutes to let pass after the last message.")] = 0,
 ) -> None:
     """Play the past through decode and engine in virtual time, and print the incidents."""
-    settings, book = _read(config)
-    begin, end = _micros(since, 0), _micros(until, 1 << 62)
+    settings, book = read_site(config)
+    begin, end = micros(since, 0), micros(until, 1 << 62)
     try:
-        with _past(tape, begin, end) as messages:
+        with past(tape, begin, end) as messages:
             if broker:
                 count = asyncio.run(wiring.send(settings, messages, speed=speed))
                 out.print(f"{count} messages published")
@@ -176,9 +160,9 @@ def replay(
                 messages, lookout, accepted=not unanswered, settle=round(settle * MINUTE), watch=_print_entry
             )
     except (BadTape, LedgerError, OSError) as problem:
-        _fail(problem, 2)
+        fail(problem, 2)
     except TryAgain as problem:
-        _fail(problem)
+        fail(problem)
     _print_summary(summary)
 
 
@@ -188,11 +172,11 @@ def backup(
     config: Config = Path("site.yaml"),
 ) -> None:
     """Copy the ledger while the daemon runs."""
-    settings, _ = _read(config)
+    settings, _ = read_site(config)
     try:
         wiring.backup(settings, target)
     except (LedgerError, OSError) as error:
-        _fail(error)
+        fail(error)
     size = target.stat().st_size / 1e6
     out.print(f"{target}: {size:.1f} MB, checked", soft_wrap=True, markup=False, highlight=False)
 
@@ -200,104 +184,13 @@ def backup(
 @app.command()
 def doctor(config: Config = Path("site.yaml")) -> None:
     """Check settings, books, disk, broker, history, channels and clock, and say what to do."""
-    settings, _ = _read(config)
+    settings, _ = read_site(config)
     findings = asyncio.run(wiring.checkup(settings))
     out.print(report(findings))
     raise typer.Exit(exit_code(findings))
 
 
-@rules_app.command("check")
-def rules_check(
-    books: Annotated[list[Path] | None, typer.Argument(help="Rule books; default: those of the site file.")] = None,
-    config: Config = Path("site.yaml"),
-) -> None:
-    """Report every mistake in the rule books at once."""
-    if books:
-        try:
-            book = load_book(_texts(books))
-        except Mistakes as mistakes:
-            _refuse(mistakes)
-    else:
-        _, book = _read(config)
-    out.print(f"{len(book.rules)} rules in {len(book.texts)} books, no mistakes")
-
-
-# --- reading ---------------------------------------------------------------------------------------------------------
-
-
-def _read(config: Path) -> tuple[Settings, RuleBook]:
-    """Site file and rule book, or one report of everything wrong with both."""
-    try:
-        settings = load(config, os.environ)
-        return settings, load_book(settings.book_texts())
-    except Mistakes as mistakes:
-        _refuse(mistakes)
-
-
-def _texts(books: list[Path]) -> list[tuple[str, str]]:
-    """(name, text) of each file. Raises Mistakes with all that cannot be read."""
-    texts, found = [], []
-    for path in books:
-        try:
-            texts.append((str(path), path.read_text("utf-8")))
-        except OSError as error:
-            found.append(Mistake(str(path), 1, 1, "", f"cannot be read: {error.strerror}", "check the path"))
-        except UnicodeDecodeError:
-            found.append(Mistake(str(path), 1, 1, "", "is not UTF-8 text", "save the file as UTF-8"))
-    if found:
-        raise Mistakes(found)
-    return texts
-
-
-def _refuse(mistakes: Mistakes) -> NoReturn:
-    for mistake in mistakes.mistakes:
-        err.print(str(mistake), style="red", soft_wrap=True, markup=False, highlight=False)
-    err.print(
-        f"{len(mistakes.mistakes)} 处错误，未启动任何部分。{len(mistakes.mistakes)} mistakes, nothing was started."
-    )
-    raise typer.Exit(2)
-
-
-def _fail(problem: object, code: int = 1) -> NoReturn:
-    """Say what is wrong, once, and end."""
-    err.print(str(problem), style="red", soft_wrap=True, markup=False, highlight=False)
-    raise typer.Exit(code) from None
-
-
-def _micros(moment: datetime | None, otherwise: Micros) -> Micros:
-    return otherwise if moment is None else round(moment.astimezone().timestamp() * 1e6)
-
-
 # --- printing --------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _past(tape: Path, begin: Micros, end: Micros) -> Iterator[Iterator[Message]]:
-    """The messages of a tape file or of a ledger's folder, with a progress bar on standard error."""
-    bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[count]}"), TimeRemainingColumn(),
-        console=err, transient=True, disable=not err.is_terminal,
-    )  # fmt: skip
-    with bar:
-        task = bar.add_task(tape.name, total=None, count="")
-        if tape.is_dir():
-            with wiring.taped(tape, begin, end) as (messages, first_at, last_at):
-                yield _counted(messages, bar, task, lambda m: m.at - first_at, last_at - first_at)
-        else:
-            with tape.open("rb") as source:
-                text = io.TextIOWrapper(source, encoding="utf-8")
-                messages = slice_of(from_lines(text, str(tape)), begin, end)
-                yield _counted(messages, bar, task, lambda m: source.tell(), tape.stat().st_size)
-
-
-def _counted(
-    messages: Iterator[Message], bar: Progress, task: TaskID, position: Callable[[Message], float], total: float
-) -> Iterator[Message]:
-    bar.update(task, total=max(total, 1))
-    for number, m in enumerate(messages, 1):
-        if number % 5000 == 0:
-            bar.update(task, completed=position(m), count=f"{number:,}")
-        yield m
 
 
 def _print_entry(effect: Effect) -> None:
