@@ -21,6 +21,8 @@ HIT = 0.85
 LOST_MS = 3000
 """A track ends when its object has not been there for so long."""
 SPEAKS_MS = 2000
+GAP_MS = 10_000
+"""Between two who pass: the camera sees an empty place in between, and says so."""
 VEHICLES = frozenset({"car", "truck", "bus", "van"})
 _PASSING: dict[str, tuple[tuple[str, float, float], ...]] = {
     "fire_lane": (("car", 15, 75), ("person", 10, 60), ("truck", 20, 80)),
@@ -132,8 +134,10 @@ class Camera(Device):
         return {"vehicle_count": vehicles, "person_count": persons, "motion": bool(seen), "video_lost": False}
 
     def _target(self, now_ms: int) -> Seen | None:
-        """What the scenario shows comes before those who merely pass."""
+        """What the scenario shows comes before those who merely pass; meanwhile nobody passes."""
         for seen in self.world.visible(self.thing.area):
+            self._visitor = None
+            self._visit_ms = max(self._visit_ms, now_ms + GAP_MS)
             return seen
         if self._visitor is not None:
             seen, leaves_ms = self._visitor
@@ -143,7 +147,7 @@ class Camera(Device):
         if now_ms >= self._visit_ms:
             what, least, most = self.rng.choice(_PASSING.get(self._kind, (("person", 5, 60),)))
             stays = round(self.rng.uniform(least, most) * 1000)
-            self._visit_ms = self._after(now_ms + stays, self._life.visits_per_hour / 3_600_000)
+            self._visit_ms = self._after(now_ms + stays + GAP_MS, self._life.visits_per_hour / 3_600_000)
             seen = Seen(what, f"visit-{now_ms}", now_ms)
             self._visitor = (seen, now_ms + stays)
             return seen
