@@ -5,16 +5,25 @@ Reads arguments and prints for people; the work is done by the modules of monito
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import Progress
+from rich.text import Text as Styled
 
-from monitor.cli.terminal import Config, book_texts, out, read_site, refuse
-from rules.document import Mistakes
+from monitor.cli.terminal import Config, book_texts, fail, out, progress, read_site, refuse, say
+from monitor.settings import TESTS
+from monitor.stories.reader import Story, load
+from monitor.stories.verdict import TestResult, examine, junit
+from rules.document import Mistake, Mistakes
 from rules.rulebook import load_book
 
 rules_app = typer.Typer(no_args_is_help=True, help="规则 Rule books.")
+
+_SIGNS = {"-": "red", "+": "green", " ": "dim", "…": "dim"}
 
 
 @rules_app.command("check")
@@ -31,3 +40,65 @@ def check(
     else:
         _, book = read_site(config)
     out.print(f"{len(book.rules)} rules in {len(book.texts)} books, no mistakes")
+
+
+@rules_app.command("test")
+def run_tests(
+    files: Annotated[list[Path] | None, typer.Argument(help=f"Test files, or folders with *{TESTS} in them.")] = None,
+    junit_file: Annotated[Path | None, typer.Option("--junit", help="Also write the results as JUnit's XML.")] = None,
+) -> None:
+    """Play the tests of rules: what must come, at its moment, and nothing else. 0 passed, 1 failed, 2 a test file is wrong."""
+    began = time.perf_counter()
+    with progress() as bar:
+        stories = _stories(files or [Path()], bar)
+        results = []
+        task = bar.add_task("rules test", total=len(stories), count="")
+        for story in stories:
+            results.append(examine(story))
+            if not results[-1].passed or len(stories) <= 100:
+                _print_result(results[-1])
+            bar.update(task, advance=1, count=f"{len(results):,}")
+    if junit_file is not None:
+        try:
+            junit_file.write_text(junit(results), "utf-8")
+        except OSError as error:
+            fail(error)
+    failed = sum(not result.passed for result in results)
+    took = f"{time.perf_counter() - began:.1f} s"
+    words = f"{len(results) - failed} 项通过 passed, {failed} 项失败 failed · {took}"
+    say(words, "bold red" if failed else "bold green")
+    raise typer.Exit(1 if failed else 0)
+
+
+def _stories(places: Sequence[Path], bar: Progress) -> list[Story]:
+    """All of them, or one report of everything wrong with any file."""
+    files = [f for place in places for f in (sorted(place.rglob(f"*{TESTS}")) if place.is_dir() else [place])]
+    if not files:
+        fail(f"there is no *{TESTS} in {', '.join(map(str, places))}", 2)
+    found: list[Mistake] = []
+    stories: list[Story] = []
+    task = bar.add_task("reading", total=len(files), count="")
+    for file in dict.fromkeys(files):
+        try:
+            stories += load(file)
+        except Mistakes as mistakes:
+            found += mistakes.mistakes
+        bar.update(task, advance=1)
+    bar.remove_task(task)
+    if found:
+        refuse(found)
+    return stories
+
+
+def _print_result(result: TestResult) -> None:
+    story = result.story
+    mark, style = ("✓", "green") if result.passed else ("✗", "bold red")
+    say(f"{mark} {story.file}:{story.line} {story.name}", style)
+    if result.diff:
+        say("  - 应有 expected   + 实有 got", "dim")
+    for d in result.diff:
+        place = f"   ← {story.file}:{d.line}" if d.sign == "-" else ""
+        line = Styled(f"  {d.sign} {d.text}", _SIGNS[d.sign]).append(place, "dim")
+        out.print(line, soft_wrap=True)
+    for complaint in result.complaints:
+        say(f"  {complaint}", "red")

@@ -26,6 +26,8 @@ from rules.model import Kind, Neighbourhood, SlaProfile
 
 LARGEST_BYTES = 64_000_000
 SHIPPED = "shipped:"
+TESTS = ".test.yaml"
+"""How the tests of rules end; they lie beside the books."""
 PLACES = frozenset({"sites", "stations"})
 """Sections that hold no secrets."""
 
@@ -125,7 +127,7 @@ class Settings(Section):
         found: list[Mistake] = []
         for i, text in enumerate(self.books):
             try:
-                out.update(_shipped(text) if text.startswith(SHIPPED) else _written(self._file.parent, text))
+                out.update(shipped_books(text) if text.startswith(SHIPPED) else written_books(self._file.parent, text))
             except (OSError, ValueError) as error:
                 message, _, remedy = str(error).partition("; ")
                 if isinstance(error, OSError):
@@ -232,10 +234,12 @@ def _unequal_histories(document: Document, settings: Settings) -> Iterator[Mista
             yield document.mistake(("history", i), f"the history {name} stands twice", "give each a name of its own")
 
 
-def _shipped(text: str) -> dict[str, str]:
+def shipped_books(text: str) -> dict[str, str]:
+    """`shipped:all` or `shipped:<name>` → name and text of each book. Raises ValueError with a remedy."""
     wanted = text.removeprefix(SHIPPED)
     folder = resources.files("rules") / "books"
-    books = {f.name.removesuffix(".yaml"): f for f in folder.iterdir() if f.name.endswith(".yaml")}
+    files = [f for f in folder.iterdir() if f.name.endswith(".yaml") and not f.name.endswith(TESTS)]
+    books = {f.name.removesuffix(".yaml"): f for f in files}
     names = sorted(books) if wanted == "all" else [wanted]
     for name in names:
         if name not in books:
@@ -243,10 +247,11 @@ def _shipped(text: str) -> dict[str, str]:
     return {f"{SHIPPED}{name}": books[name].read_text("utf-8") for name in names}
 
 
-def _written(folder: Path, text: str) -> dict[str, str]:
+def written_books(folder: Path, text: str) -> dict[str, str]:
+    """A file, or the books of a folder → name and text of each. Raises OSError, and ValueError with a remedy."""
     path = folder / Path(text).expanduser()
     files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
-    files = [f for f in files if not f.name.endswith(".test.yaml")]
+    files = [f for f in files if not f.name.endswith(TESTS)]
     if not files:
         raise ValueError(f"{text} holds no rule book; rule books end in .yaml")
     return {str(file): file.read_text("utf-8") for file in files}

@@ -7,35 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-import msgpack
-
+from monitor.stories import lines as words
+from monitor.stories.lines import full_key, incident, short_key
+from monitor.stories.player import restarted as through_bytes
 from rules.engine import Engine, Event
 from rules.model import (
     SECOND,
-    AlarmChanged,
     Device,
     Disposition,
     Effect,
-    Entry,
     Freshness,
     Incident,
-    IncidentChanged,
     Kind,
     Micros,
     Move,
     Neighbourhood,
     Outcome,
     Push,
-    PushSettled,
     Reading,
     Receipt,
     Recipient,
-    Refused,
     SlaProfile,
     Station,
-    Step,
     Text,
     Tick,
     Trouble,
@@ -45,6 +39,23 @@ from rules.model import (
 )
 from rules.rule import BookChanged, RuleBook
 from rules.rulebook import load_book
+
+__all__ = [
+    "DEVICES",
+    "T0",
+    "Hand",
+    "block",
+    "book",
+    "full_key",
+    "hand",
+    "incident",
+    "line",
+    "lines",
+    "moment",
+    "rule",
+    "short_key",
+    "through_bytes",
+]
 
 T0: Micros = 1_795_305_600 * SECOND
 """2026-11-22T00:00:00Z: second 0 of every story."""
@@ -94,13 +105,6 @@ def rule(rule_id: str, kind: str, when: str, devices: Iterable[str] = ("smoke_de
 def book(*rules: str) -> RuleBook:
     """The rules as one file."""
     return load_book([("test.yaml", "version: 1\nrules:\n" + "".join(rules))])
-
-
-def through_bytes(engine: Engine, neighbourhood: Neighbourhood) -> Engine:
-    """The engine that a restart makes of this one: the same book, the state through msgpack and back."""
-    fresh = Engine(engine.book, neighbourhood)
-    fresh.restore(msgpack.unpackb(msgpack.packb(engine.snapshot()), strict_map_key=False))
-    return fresh
 
 
 @dataclass
@@ -170,68 +174,11 @@ def moment(seconds: float) -> Micros:
     return T0 + round(seconds * SECOND)
 
 
-def incident(n: int) -> str:
-    """The id of the n-th incident."""
-    return f"inc-{n:06d}"
-
-
-def short_key(key: str) -> str:
-    """`inc-000001/dispatch-1/hook` as `1/dispatch-1/hook`."""
-    number, _, rest = key.partition("/")
-    return f"{_n(number)}/{rest}"
-
-
-def full_key(key: str) -> str:
-    """The inverse of `short_key`."""
-    number, _, rest = key.partition("/")
-    return f"{incident(int(number))}/{rest}"
-
-
-def _n(incident_id: str) -> int:
-    return int(incident_id.removeprefix("inc-"))
-
-
-_OF_AN_ALARM = {Step.RAISED, Step.JOINED, Step.ESCALATED, Step.CONFIRMED, Step.RETURNED, Step.REALARM}
-_OF_A_PERSON = {Step.ACKNOWLEDGED, Step.ON_SCENE, Step.RESOLVED, Step.RESET, Step.CLOSED, Step.NOTE}
-
-
 def lines(effects: Iterable[Effect]) -> list[str]:
-    """Effects as short lines, in order. What only repeats another line (a push is queued, an attempt is settled) is left out."""
+    """Effects as short lines, in order."""
     return [text for text in map(line, effects) if text]
 
 
 def line(effect: Effect) -> str:
     """One effect in a few words."""
-    match effect:
-        case AlarmChanged(rule=rule_id, subject=subject, state=state):
-            return f"{rule_id}@{subject.removeprefix('b/')} {state}"
-        case Entry():
-            return _entry(effect)
-        case Push(key=key):
-            return f"push {short_key(key)}"
-        case IncidentChanged(incident=now):
-            doubt = " suspected" if now.suspected else ""
-            return f"{_n(now.id)} is {now.kind} {now.state} {now.condition}{doubt}"
-        case Refused(incident=refused, reason=reason):
-            return f"{_n(refused)} refused: {reason}"
-        case PushSettled():
-            return ""
-
-
-def _entry(entry: Entry) -> str:
-    n, detail = _n(entry.incident), entry.detail
-    if entry.step is Step.PUSH_QUEUED:
-        return ""
-    if entry.step in _OF_AN_ALARM:
-        latched = " latched" if detail.get("latched") else ""
-        return f"{n} {entry.step} {detail['rule']}@{str(detail['subject']).removeprefix('b/')}{latched}"
-    more: dict[Step, Any] = {
-        Step.OVERDUE: detail.get("goal"),
-        Step.DISPATCHED: f"{detail.get('station')} by {detail.get('channel')}",
-        Step.UNCOVERED: str(detail.get("zone")).removeprefix("b/"),
-    }
-    if entry.step in more:
-        return f"{n} {entry.step} {more[entry.step]}"
-    if entry.step in _OF_A_PERSON:
-        return f"{n} {entry.step} by {detail['by'] or 'itself'}"
-    return f"{n} {entry.step} {detail['step']} {detail['channel']}"
+    return words.line(effect, "b")

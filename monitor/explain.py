@@ -1,0 +1,280 @@
+"""Why a rule is or is not firing at a device or zone: its condition as a tree, each part with what it comes to now.
+
+Asks the engine and changes nothing. The tree is read from the rule's own text by the language's own checker and evaluated by its
+own closures, so it cannot say anything else than the engine does.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from monitor.explanation import Explanation, Measured, Part, UnknownRule, UnknownSubject
+from monitor.rule_sources import RuleSource, sources
+from monitor.settings.fields import write_duration
+from rules import expression as ex
+from rules.checking import Checker, Scope
+from rules.closures import build, flag
+from rules.engine import Engine
+from rules.model import AlarmState, Device, Micros, Neighbourhood, Text, Value, Zone
+from rules.quantities import CATALOGUE
+from rules.rule import Rule
+from rules.syntax import Source
+
+DEVICES_SHOWN = 50
+"""Devices of a zone that are shown one by one."""
+
+Heard = Mapping[tuple[str, str], Micros]
+"""(device, quantity) → when it last came, as far as the caller has followed the tape."""
+
+
+class Place(NamedTuple):
+    """A device in its zone, with its newest values."""
+
+    device: Device
+    zone: Zone
+    values: Mapping[str, Value]
+
+
+class Standing(NamedTuple):
+    """An alarm as it stands."""
+
+    state: AlarmState
+    incident: str = ""
+    due: Micros | None = None
+
+
+def explain(
+    engine: Engine, neighbourhood: Neighbourhood, rule_id: str, subject: str, *,
+    at: Micros | None = None, heard: Heard | None = None, known: Mapping[str, RuleSource] | None = None,
+) -> Explanation:  # fmt: skip
+    """The explanation at the engine's own time, or at a later `at` if nothing was due in between.
+
+    `known` are the sources of the engine's book, to be given by who asks often. Raises UnknownRule, UnknownSubject.
+    """
+    rule = engine.book.by_id.get(rule_id)
+    if rule is None:
+        raise UnknownRule(rule_id)
+    source = (known or sources(engine.book))[rule_id]
+    moment = engine.now if at is None else at
+    standing = standing_of(engine, rule, subject)
+    if rule.check is None:
+        places, applies = _watched(engine, neighbourhood, rule, subject)
+        when = _ZoneTree(source.entry.when, places).root()
+        where = None
+        clear = _ZoneTree(source.entry.clear, places).root() if source.entry.clear else None
+    else:
+        place = _device(engine, neighbourhood, subject)
+        places = [place]
+        where = _DeviceTree(source.entry.where, place, Scope.WHERE).root() if source.entry.where else None
+        applies = place.device.kind in rule.devices and (rule.where is None or rule.where(place.device, place.zone))
+        when = _DeviceTree(source.entry.when, place).root()
+        clear = _DeviceTree(source.entry.clear, place).root() if source.entry.clear else None
+    measured = tuple(_measured(engine, rule, places, heard or {}))
+    missing = tuple(_missing(rule, places))
+    return Explanation(
+        rule.id, rule.kind, rule.title, subject, moment, applies, standing.state, standing.incident, when, where, clear,
+        rule.hold, rule.clear_for, rule.latch, standing.due, measured, missing,
+        tuple(_sentences(rule, subject, places, applies, when, standing, moment, measured, missing)),
+    )  # fmt: skip
+
+
+def standing_of(engine: Engine, rule: Rule, subject: str) -> Standing:
+    """The alarm of a rule at a subject. O(devices): it is read out of a snapshot, which only people who ask wait for."""
+    state = engine.snapshot()
+    due = {tuple(name): at for at, name in state["timers"]}
+    running = due.get(("hold", rule.id, subject), due.get(("clear", rule.id, subject)))
+    if rule.check is None:
+        found = [plain for key, plain in state["zones"] if list(key) == [rule.id, subject]]
+    else:
+        found = [row[-1][rule.id] for row in state["devices"] if row[0] == subject and rule.id in row[-1]]
+    return Standing(AlarmState(found[0][0]), found[0][1], running) if found else Standing(AlarmState.IDLE)
+
+
+# --- who is asked -----------------------------------------------------------------------------------------------------
+
+
+def _device(engine: Engine, neighbourhood: Neighbourhood, key: str) -> Place:
+    seen = engine.device(key)
+    device = seen.device if seen else neighbourhood.devices.get(key)
+    if device is None:
+        raise UnknownSubject(f"there is no device {key}; this rule is about devices")
+    return Place(device, neighbourhood.zones[device.zone], dict(seen.values) if seen else {})
+
+
+def _watched(engine: Engine, neighbourhood: Neighbourhood, rule: Rule, key: str) -> tuple[list[Place], bool]:
+    """The devices of a zone that the rule asks, by key."""
+    zone = neighbourhood.zones.get(key)
+    if zone is None:
+        raise UnknownSubject(f"there is no zone {key}; this rule is about zones")
+    inside = sorted(
+        name for name, device in neighbourhood.devices.items()
+        if device.zone == key and device.kind in rule.devices and (rule.where is None or rule.where(device, zone))
+    )  # fmt: skip
+    return [_device(engine, neighbourhood, name) for name in inside], bool(inside)
+
+
+# --- trees ------------------------------------------------------------------------------------------------------------
+
+
+class _DeviceTree:
+    """A condition on one device (or on the site file alone)."""
+
+    def __init__(self, text: str, place: Place, scope: Scope = Scope.DEVICE) -> None:
+        self._source = Source(text)
+        self._place = place
+        self._scope = scope
+
+    def root(self) -> Part:
+        """The whole condition."""
+        node = self._source.parse()
+        return self.part(node, condition=True)
+
+    def part(self, node: ast.expr, *, condition: bool = False) -> Part:
+        """A part as it is written, and the parts of it."""
+        found = Checker(self._source, self._scope, []).value(node)
+        place = self._place
+        value = None
+        if found is not None:
+            value = (flag if condition else build)(found)(place.values, place.device, place.zone)
+        below = () if isinstance(node, ast.Call) else tuple(self.part(inner) for inner in _inside(node))
+        return Part(self._source.shown(node), value, below)
+
+
+class _ZoneTree:
+    """A condition on a zone: `any()` and `count()` show each device that they ask."""
+
+    def __init__(self, text: str, places: Sequence[Place]) -> None:
+        self._source = Source(text)
+        self._places = places
+
+    def root(self) -> Part:
+        """The whole condition."""
+        return self._part(self._source.parse())
+
+    def _part(self, node: ast.expr) -> Part:
+        terms: list[ex.Expression] = []
+        found = Checker(self._source, Scope.ZONE, terms).value(node)
+        value = None
+        if found is not None:
+            asked = [flag(term) for term in terms]
+            counts = [sum(term(p.values, p.device, p.zone) is True for p in self._places) for term in asked]
+            value = build(found)(counts, None, None)
+        if isinstance(node, ast.Call):
+            return Part(self._source.shown(node), value, tuple(self._devices(node)))
+        return Part(self._source.shown(node), value, tuple(self._part(inner) for inner in _inside(node)))
+
+    def _devices(self, call: ast.Call) -> Iterator[Part]:
+        for place in self._places[:DEVICES_SHOWN]:
+            tree = _DeviceTree(self._source.text, place)
+            for argument in call.args[:1]:
+                part = tree.part(argument, condition=True)
+                yield Part(part.text, part.value, part.parts, place.device.key)
+
+
+def _inside(node: ast.expr) -> list[ast.expr]:
+    """What a part is made of; constants explain themselves."""
+    match node:
+        case ast.BoolOp(values=values):
+            inner = list(values)
+        case ast.UnaryOp(operand=operand):
+            inner = [operand]
+        case ast.BinOp(left=left, right=right):
+            inner = [left, right]
+        case ast.Compare(left=left, comparators=others):
+            inner = [left, *others]
+        case _:
+            inner = []
+    return [part for part in inner if not isinstance(part, ast.Constant | ast.Tuple | ast.List | ast.Set)]
+
+
+# --- what it stands on ------------------------------------------------------------------------------------------------
+
+
+def _measured(engine: Engine, rule: Rule, places: Sequence[Place], heard: Heard) -> Iterator[Measured]:
+    for place in places[:DEVICES_SHOWN]:
+        key = place.device.key
+        seen = engine.device(key)
+        for name in sorted(rule.quantities):
+            yield Measured(
+                key, name, CATALOGUE[name].unit if name in CATALOGUE else "", place.values.get(name), heard.get((key, name)),
+                seen.last_at if seen else None, seen.freshness if seen else None,
+            )  # fmt: skip
+
+
+def _missing(rule: Rule, places: Sequence[Place]) -> Iterator[str]:
+    for attribute in sorted(rule.attributes):
+        owner, _, name = attribute.partition(".")
+        given = [name in (p.device if owner == "device" else p.zone).attributes for p in places]
+        if given and not all(given):
+            yield attribute
+
+
+def _sentences(
+    rule: Rule, subject: str, places: Sequence[Place], applies: bool, when: Part, standing: Standing, at: Micros,
+    measured: Sequence[Measured], missing: Sequence[str],
+) -> Iterator[Text]:  # fmt: skip
+    if not applies:
+        yield from _why_not_watched(rule, subject, places)
+    left = write_duration(max(standing.due - at, 0)) if standing.due is not None else "0s"
+    incident = standing.incident
+    match standing.state:
+        case AlarmState.ACTIVE:
+            yield Text(f"正在报警，事件 {incident}。", f"It is firing, as incident {incident}.")
+        case AlarmState.PENDING:
+            yield Text(
+                f"条件成立，再持续 {left} 即报警。", f"The condition holds; it fires if it holds for {left} more."
+            )
+        case AlarmState.CLEARING:
+            yield Text(
+                f"条件已恢复，再持续 {left} 后{'锁定' if rule.latch else '结束'}，事件 {incident}。",
+                f"The condition is over; after {left} more the alarm {'latches' if rule.latch else 'ends'}, incident {incident}.",
+            )
+        case AlarmState.LATCHED:
+            yield Text(
+                f"条件已恢复，等待人工复位，事件 {incident}。",
+                f"It is over and waits for a reset, incident {incident}.",
+            )
+        case AlarmState.IDLE if applies:
+            yield from _why_idle(rule, when, measured, missing)
+
+
+def _why_not_watched(rule: Rule, subject: str, places: Sequence[Place]) -> Iterator[Text]:
+    kinds = ", ".join(sorted(rule.devices))
+    if rule.check is None:
+        yield Text(
+            f"{subject} 内没有该规则监视的设备（{kinds}）。", f"No device in {subject} is watched by it ({kinds})."
+        )
+    elif places[0].device.kind not in rule.devices:
+        kind = places[0].device.kind
+        yield Text(f"规则只监视 {kinds}，该设备是 {kind}。", f"The rule watches {kinds}; this device is a {kind}.")
+    else:
+        yield Text("该设备不符合 where 条件。", "The `where` of the rule does not hold for this device.")
+
+
+def _why_idle(rule: Rule, when: Part, measured: Sequence[Measured], missing: Sequence[str]) -> Iterator[Text]:
+    if when.verdict == "true":
+        yield Text(
+            "条件成立但尚未报警：证据到达后再没有新的读数，或刚被复位。",
+            "The condition holds and there is no alarm: it was reset, and no reading has come since.",
+        )
+        return
+    if when.verdict == "false":
+        yield Text("条件不成立。", "The condition is false.")
+        return
+    never = dict.fromkeys(m.quantity for m in measured if m.value is None)
+    if never:
+        names = ", ".join(never)
+        yield Text(f"条件未知：从未上报 {names}。", f"The condition is unknown: {names} was never reported.")
+    if missing:
+        names = ", ".join(missing)
+        yield Text(
+            f"条件未知：站点文件缺少 {names}。", f"The condition is unknown: the site file does not give {names}."
+        )
+    if not never and not missing:
+        yield Text(
+            "条件未知：类型不符或除以零。", "The condition is unknown: a value of another sort, or a division by zero."
+        )
+    if rule.check is not None:
+        yield Text("未知既不报警也不恢复。", "Unknown neither raises an alarm nor ends one.")
