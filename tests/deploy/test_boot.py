@@ -33,11 +33,11 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for name in ("root", "report"):
         (folder / name).mkdir()
     packages = Path(pytest.__file__).parents[1]
-    arguments = [folder, DEPLOY.parent, packages, sys.base_prefix]
+    arguments = map(str, (folder, DEPLOY.parent, packages, sys.base_prefix))
     spaces = ["--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup", "--fork", "--kill-child=SIGKILL"]
     with (folder / "boot.log").open("wb") as log:
         machine = subprocess.Popen(
-            ["unshare", *spaces, Path(__file__).with_name("boot.sh"), *arguments],
+            ["unshare", *spaces, str(Path(__file__).with_name("boot.sh")), *arguments],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         )  # fmt: skip
     try:
