@@ -177,12 +177,14 @@ def test_the_brokers_sigkill_costs_the_daemon_a_moment_and_no_session(street: St
 # --- Grafana ----------------------------------------------------------------------------------------------------------
 
 
-def filled(question: str) -> str:
-    """A query as Grafana sends it for the last quarter of an hour, with every variable at All."""
+def filled(question: str, **chosen: str) -> str:
+    """A query as Grafana sends it for the last quarter of an hour; every variable that is not `chosen` stands at All."""
     for name in ("site", "zone", "device"):
         (variable,) = (v for v in DASHBOARD["templating"]["list"] if v["name"] == name)
         assert variable["includeAll"]
-        question = question.replace(f"${{{name}:regex}}", variable["allValue"])
+        # Grafana's format `regex` escapes the slash too.
+        value = chosen[name].replace("/", "\\/") if name in chosen else variable["allValue"]
+        question = question.replace(f"${{{name}:regex}}", value)
     question = question.replace("$timeFilter", "time >= now() - 15m and time <= now()").replace("$__interval", "10s")
     assert "$" not in question.replace("$/", "/"), question
     return question
@@ -241,6 +243,15 @@ def test_the_variables_offer_what_there_is(street: Street) -> None:
     assert offered["site"] == {"lakeside"}
     assert {"garage", "charging"} <= offered["zone"]
     assert {"lakeside/charger-01", "lakeside/smoke-01"} <= offered["device"]
+
+
+def test_a_chosen_device_is_shown_alone(street: Street) -> None:
+    (target,) = next(p for p in DASHBOARD["panels"] if p["id"] == panel("obscuration"))["targets"]
+    everything = {s["tags"]["device"] for s in street.ask(filled(target["query"]))}
+    assert everything == {"lakeside/smoke-01", "lakeside/smoke-02"}
+    (series,) = street.ask(filled(target["query"], device="lakeside/smoke-02"))
+    assert series["tags"] == {"device": "lakeside/smoke-02"}
+    assert street.ask(filled(target["query"], zone="charging")) == []
 
 
 def test_grafanas_user_reads_and_changes_nothing(street: Street) -> None:
