@@ -75,6 +75,11 @@ export function value(value: Value, quantity: Quantity | undefined, words: { yes
   return `${number(value)}${unit === "" || unit === "%" ? unit : ` ${unit}`}`;
 }
 
+/** A flag that is not raised tells nobody anything. */
+export function isIdle(value: Value | null | undefined, quantity: Quantity | undefined): boolean {
+  return value === false || (value === 0 && quantity?.kind === "flag");
+}
+
 export function quantityName(name: string, quantity: Quantity | undefined, language: Language): string {
   return quantity === undefined ? name : language === "zh" ? quantity.zh : quantity.en;
 }

@@ -1,18 +1,12 @@
 /** What went wrong, in words for the person whose action it was. Knows no view. */
 import { ApiError } from "./api";
-import { t } from "./i18n";
-import { refusalOf } from "./refusals";
-
-function refused(detail: string): string {
-  const known = refusalOf(detail);
-  if (known === null) return detail;
-  const words = Object.entries(known.words).map(([name, key]) => [name, t(key)] as const);
-  return t(known.key, Object.fromEntries(words));
-}
+import { pick, t } from "./i18n";
+import { inBoth } from "./languages";
 
 export function describe(error: unknown): string {
   if (!(error instanceof ApiError)) return t("errorOther", { status: "?", detail: String(error) });
-  const { status, detail } = error;
+  const { status } = error;
+  const detail = pick(inBoth(error.detail));
   switch (status) {
     case 0:
       return t("errorNetwork");
@@ -21,9 +15,9 @@ export function describe(error: unknown): string {
     case 403:
       return t("errorForbidden");
     case 404:
-      return detail.includes("incident") ? t("errorIncident") : detail.includes("device") ? t("errorDevice") : detail;
+      return error.detail.includes("incident") ? t("errorIncident") : error.detail.includes("device") ? t("errorDevice") : detail;
     case 409:
-      return refused(detail);
+      return detail;
     case 400:
     case 422:
       return t("errorInvalid", { detail });

@@ -51,6 +51,12 @@ export function withGaps(points: readonly Point[], step: number | null): Point[]
   return out;
 }
 
+/** Where a chart begins that would have begun at `from`: not long before the first reading, and before what it is about. */
+export function beginning(from: number, about: number, to: number, points: readonly Point[]): number {
+  const first = points.reduce((least, { at }) => Math.min(least, at), about);
+  return Math.max(from, first - Math.max(5000, (to - first) * 0.03));
+}
+
 /** Quantities that tell of a fire or its cause, the plainest first. */
 const MAIN = [
   "smoke_density",

@@ -1,7 +1,7 @@
 /** A timeline entry as one plain sentence. Knows no view and no request; names come through the lookups. */
 import type { Entry, Kind, Value } from "./answers";
 import { language, pick, t } from "./i18n";
-import { quantityName, value as formatValue } from "./format";
+import { isIdle, quantityName, value as formatValue } from "./format";
 import { WORDS, type Key } from "./words";
 import type { Goal } from "./promise";
 import { quantities, stations } from "./store";
@@ -55,6 +55,7 @@ export function valueWords(): { yes: string; no: string } {
 function readingsOf(detail: Entry["detail"]): string {
   const found = Object.entries(detail).filter(([name]) => name.startsWith("reading."));
   return found
+    .filter(([name, value]) => !isIdle(value, quantities.value.get(name.slice(8))))
     .map(([name, value]) => {
       const quantity = quantities.value.get(name.slice(8));
       const label = quantityName(name.slice(8), quantity, language.value);

@@ -242,13 +242,6 @@ export const WORDS = dictionary({
   errorInvalid: ["内容有误：{detail}", "Wrong content: {detail}"],
   errorOther: ["出错（{status}）：{detail}", "Error ({status}): {detail}"],
   retry: ["重试", "Try again"],
-  refusedGone: ["该警情已结案或不存在", "This incident is closed or does not exist"],
-  refusedNote: ["备注不能为空", "A note needs words"],
-  refusedSystem: ["系统自身的故障在原因排除后自动恢复", "Trouble of the system ends by itself when its cause is mended"],
-  refusedNothing: ["无需复位：探测器均已恢复正常", "Nothing to reset: the sensors are back to normal"],
-  refusedState: ["当前状态“{state}”下不能执行“{verb}”，可能他人已先操作", "“{verb}” is not possible while it is “{state}”: somebody may have been faster"],
-  refusedDisposition: ["结案须选择处置结论", "Closing needs a disposition"],
-  refusedAlarm: ["“{condition}”，须先复位；若仍有险情会再次报警", "“{condition}”: reset first; it comes back if the danger is still there"],
 });
 
 export type Key = keyof typeof WORDS;

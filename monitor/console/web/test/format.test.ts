@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Quantity } from "../src/answers";
-import { age, countdown, moment, number, span, value } from "../src/format";
+import { age, countdown, isIdle, moment, number, span, value } from "../src/format";
 
 const words = { yes: "是", no: "否" };
 
@@ -45,4 +45,7 @@ test("values have their unit, flags their word", () => {
   expect(value(0, quantity("", "flag"), words)).toBe("否");
   expect(value("ebike", quantity("", "text"), words)).toBe("ebike");
   expect(value(3, undefined, words)).toBe("3");
+  const idle = [false, 0, true, 1].map((it) => isIdle(it, quantity("", "flag")));
+  expect(idle).toEqual([true, true, false, false]);
+  expect([0, "", null].map((it) => isIdle(it, quantity("%", "number")))).toEqual([false, false, false]);
 });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { csvStep, nextPath } from "../src/readings";
 import { queryOf, rangeOf, spanOf } from "../src/ranges";
-import { rankQuantities, stepFor, stepText, withGaps, type Point } from "../src/series";
+import { beginning, rankQuantities, stepFor, stepText, withGaps, type Point } from "../src/series";
 
 const HOUR = 3_600_000;
 const point = (at: number): Point => ({ at, mean: 1, min: null, max: null });
@@ -50,4 +50,13 @@ test("the next page of a CSV is found in the header Link", () => {
   expect(nextPath('</api/v1/readings?device=a%2Fb&from=2026>; rel="next"')).toBe("/readings?device=a%2Fb&from=2026");
   expect(nextPath('</api/v1/readings?x=1>; rel="prev"')).toBeUndefined();
   expect(nextPath(null)).toBeUndefined();
+});
+
+test("a chart of a young installation begins shortly before its first reading, never after what it is about", () => {
+  const [from, about, to] = [0, 600_000, 700_000];
+  const at = (...moments: number[]): Point[] => moments.map((it) => ({ at: it, mean: 1, min: null, max: null }));
+  expect(beginning(from, about, to, at(500_000, 600_000))).toBe(494_000);
+  expect(beginning(from, about, to, at(650_000))).toBe(595_000);
+  expect(beginning(from, about, to, at(1000, 600_000))).toBe(0);
+  expect(beginning(from, about, to, [])).toBe(595_000);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { refusalOf } from "../src/refusals";
+import { inBoth } from "../src/languages";
 import { href, parse } from "../src/router";
 import { DEVICE_KINDS, TROUBLES, WORDS } from "../src/words";
 
@@ -13,23 +13,16 @@ test("both languages say something, and have the same places for values", () => 
   }
 });
 
-test("every reason of the engine is understood", () => {
-  const reasons = [
-    "no such open incident",
-    "a note needs words",
-    "trouble of the system ends by itself when its cause is mended",
-    "nothing to reset: the sensors are back to normal",
-    "closing needs a disposition: fire, nuisance, test, works, unknown",
-    "close is not possible while the incident is on_scene",
-    "on-scene is not possible while the incident is resolved",
-    "the alarm is still latched: reset it first; it comes back if the danger is still there",
-  ];
-  expect(reasons.map((reason) => refusalOf(reason)?.key)).not.toContain(undefined);
-  expect(refusalOf("close is not possible while the incident is on_scene")).toEqual({
-    key: "refusedState",
-    words: { verb: "doClose", state: "on_scene" },
+test("one sentence in each language is told apart by its script, anything else is left whole", () => {
+  const reason = "警情当前已派单，不能执行此操作。The incident is dispatched: close is not possible now.";
+  expect(inBoth(reason)).toEqual({
+    zh: "警情当前已派单，不能执行此操作。",
+    en: "The incident is dispatched: close is not possible now.",
   });
-  expect(refusalOf("something new")).toBeNull();
+  expect(inBoth("没有这起未结案的警情。There is no such open incident.").zh).toBe("没有这起未结案的警情。");
+  for (const whole of ["", "connection refused", "磁盘已满。", "磁盘 /var 已满。请清理 /var。", "A。B 已满。"]) {
+    expect(inBoth(whole)).toEqual({ zh: whole, en: whole });
+  }
 });
 
 test("names with slashes, spaces and Chinese survive the address", () => {

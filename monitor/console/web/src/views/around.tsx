@@ -8,7 +8,7 @@ import { quantityName } from "../format";
 import { language, pick, t } from "../i18n";
 import { remember } from "../known";
 import { readSeries } from "../readings";
-import { isMain, rankQuantities } from "../series";
+import { beginning, isMain, rankQuantities } from "../series";
 import { epoch, live, quantities, rules } from "../store";
 import type { Key } from "../words";
 import { Chart, type Line, type Mark } from "./chart";
@@ -59,12 +59,12 @@ function marksOf(incident: Incident): Mark[] {
   });
 }
 
-
 export function ReadingsAround({ incident }: { incident: Incident }) {
   const panels = useSignal<Panel[] | null>(null);
   const error = useSignal<unknown>(null);
   const to = useSignal(serverNow());
-  const from = Date.parse(incident.raised_at) - MARGIN_MS;
+  const raised = Date.parse(incident.raised_at);
+  const from = raised - MARGIN_MS;
   const closed = incident.closed_at;
   const which = `${incident.id} ${incident.devices.join()} ${closed ?? ""}`;
 
@@ -95,6 +95,8 @@ export function ReadingsAround({ incident }: { incident: Incident }) {
 
   const marks = useMemo(() => marksOf(incident), [incident, language.value]);
   if (incident.devices.length === 0) return null;
+  const points = panels.value?.flatMap(({ lines }) => lines.flatMap((line) => line.points)) ?? [];
+  const start = beginning(from, raised, to.value, points);
   const none = error.value instanceof ApiError && error.value.status === 404;
   return (
     <Section title={t("readingsAround")}>
@@ -109,7 +111,7 @@ export function ReadingsAround({ incident }: { incident: Incident }) {
               <figcaption>
                 {quantityName(quantity, known, language.value)} <span class="dim">{known?.unit}</span>
               </figcaption>
-              <Chart lines={lines} unit={known?.unit ?? ""} from={from} to={to.value} marks={marks} sync={incident.id} />
+              <Chart lines={lines} unit={known?.unit ?? ""} from={start} to={to.value} marks={marks} sync={incident.id} />
             </figure>
           );
         })}

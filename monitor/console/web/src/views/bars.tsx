@@ -1,5 +1,6 @@
 /** What must be seen before anything else: the connection is lost, the sound is off or on, the system itself is in trouble. */
-import { language, t, troubleName } from "../i18n";
+import { language, pick, t, troubleName } from "../i18n";
+import { inBoth } from "../languages";
 import { clock, countdown, moment } from "../format";
 import { second, serverNow } from "../clock";
 import { alarm, audible, enableSound, mute, muted, mutedUntil, unmute } from "../sound";
@@ -65,7 +66,7 @@ export function TroubleBar() {
             <li key={source} data-testid="trouble" data-source={source}>
               <b>{troubleName(source)}</b>
               {language.value === "zh" ? "：" : ": "}
-              {detail} <span class="dim">{t("troubleSince", { at: moment(Date.parse(since), serverNow()) })}</span>
+              {pick(inBoth(detail))} <span class="dim">{t("troubleSince", { at: moment(Date.parse(since), serverNow()) })}</span>
             </li>
           ))}
         </ul>

@@ -4,7 +4,7 @@ import { useEffect } from "preact/hooks";
 import type { Device } from "../answers";
 import { readDevices } from "../api";
 import { second } from "../clock";
-import { age, quantityName, value } from "../format";
+import { age, isIdle, quantityName, value } from "../format";
 import { byZone, healthOf, HEALTHS, matches } from "../health";
 import { language, named, pick, t } from "../i18n";
 import { remember } from "../known";
@@ -38,7 +38,10 @@ export function HealthChip({ device }: { device: Device }) {
 }
 
 function Values({ device }: { device: Device }) {
-  const names = rankQuantities(Object.keys(device.values).filter((name) => name !== "online"));
+  const telling = Object.entries(device.values).flatMap(([name, it]) =>
+    name === "online" || isIdle(it, quantities.value.get(name)) ? [] : [name],
+  );
+  const names = rankQuantities(telling);
   return (
     <span class="values">
       {names.slice(0, VALUES).map((name) => {

@@ -96,7 +96,6 @@ function History({ device, quantity, range, onZoom }: HistoryProps) {
             {it.step === null ? t("raw") : t("stepped", { step: spanText(it.step * 1000, language.value) })} · {t("samples", { n: it.samples })}
           </span>
         )}
-        {it && <CsvButton span={{ device, quantity, ...span.value }} samples={it.samples} />}
       </figcaption>
       <ErrorNote error={error.value} />
       {it === null && error.value === null && <Loading />}
@@ -104,6 +103,7 @@ function History({ device, quantity, range, onZoom }: HistoryProps) {
       {it && it.points.length > 0 && (
         <Chart lines={lines} unit={known?.unit ?? ""} {...span.value} sync={device} height={260} onZoom={onZoom} />
       )}
+      {it && <CsvButton span={{ device, quantity, ...span.value }} samples={it.samples} />}
     </figure>
   );
 }
@@ -170,8 +170,8 @@ export function HistoryView({ device: key }: { device: string }) {
           </a>
         ))}
       </div>
-      <Section title={t("history")} aside={<span class="dim">{t("zoomHint")}</span>}>
-        <div class="row quantities" role="group" aria-label={t("quantities")}>
+      <Section title={t("history")} aside={<span class="dim zoom-hint">{t("zoomHint")}</span>}>
+        <div class="row pills" role="group" aria-label={t("quantities")}>
           {names.map((name) => (
             <button
               key={name}

@@ -22,7 +22,7 @@ export function RangePicker({ range, span, onChange }: Props) {
   };
   return (
     <div class="ranges">
-      <div class="row" role="group" aria-label={t("range")}>
+      <div class="row pills" role="group" aria-label={t("range")}>
         {RANGES.map((name) => (
           <button
             key={name}
