@@ -16,20 +16,22 @@ import random
 import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 
 import aiohttp
 import structlog
 
-from monitor import wiring
+from monitor import book_watch, wiring
 from monitor.adapters.mqtt import MqttFeed
 from monitor.adapters.systemd import Notifier
-from monitor.board import AlarmView, Board, DeviceState, MoveRefused, RuleView, UnknownIncident
+from monitor.board import AlarmView, Board, BookChange, BookRefused, DeviceState, MoveRefused, RuleView, UnknownIncident
 from monitor.clock import Clock
 from monitor.console.app import make_app, serve
 from monitor.console.metrics import Statistics
 from monitor.console.page import load_page
+from monitor.explain import explain
+from monitor.explanation import Explanation
 from monitor.history import REFUSED, HistoryLane
 from monitor.inbox import Inbox
 from monitor.ledger.sqlite import SqliteLedger
@@ -37,6 +39,7 @@ from monitor.lookout import Lookout, points
 from monitor.outbox import Outbox
 from monitor.panel import Committed, Panel
 from monitor.ports import Point, PortError, TapeRecord, Verdict
+from monitor.rule_sources import RuleSource, sources
 from monitor.settings import Settings
 from rules.document import Mistakes
 from rules.engine import Engine
@@ -54,7 +57,7 @@ from rules.model import (
     Trouble,
     Verb,
 )
-from rules.rule import BookChanged, RuleBook
+from rules.rule import BookChanged, Rule, RuleBook
 from rules.rulebook import load_book
 
 log = structlog.get_logger(__name__)
@@ -87,6 +90,10 @@ class Daemon:
         self.api_port = 0
         self._ready = asyncio.Event()
         self._news = asyncio.Event()
+        self._reading = asyncio.Lock()
+        # Nothing was seen yet: who changes a book while we start is noticed by the first looks.
+        self._watch = book_watch.BookWatch(())
+        self._sources: tuple[str, dict[str, RuleSource]] = ("", {})
         self._jumped = False
 
     # --- life --------------------------------------------------------------------------------------------------------
@@ -153,7 +160,7 @@ class Daemon:
         api = self._settings.api
         app = make_app(
             self.board, token=api.token, post=post, history=first, statistics=self._statistics, now=self.clock.now,
-            page=load_page(),
+            desk=self, page=load_page(),
         )  # fmt: skip
         loop = asyncio.get_running_loop()
         signals = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self._reload_soon}
@@ -172,6 +179,8 @@ class Daemon:
                     group.create_task(self._best_effort("board", self._refresh_board), name="board"),
                     group.create_task(self._best_effort("inbox", self._watch_inbox), name="inbox"),
                 ]
+                if self._settings.books_watch and self._settings.book_paths:
+                    chores.append(group.create_task(self._best_effort("books", self._watch_books), name="books"))
                 self.board.set_trouble("feed", True, "not connected yet", self.clock.now())
                 await self.feed.start()
                 keeper = group.create_task(self.feed.wait(), name="feed")
@@ -290,30 +299,67 @@ class Daemon:
     # --- the rule book -----------------------------------------------------------------------------------------------
 
     def _reload_soon(self) -> None:
-        self._reloading = asyncio.ensure_future(self.reload())
+        self._reloading = asyncio.ensure_future(self._reload_quietly())
 
-    async def reload(self) -> bool:
-        """Read the rule books again (SIGHUP). A faulty book leaves the running one in force, and is shown."""
-        try:
-            book = load_book(self._settings.book_texts())
-        except Mistakes as mistakes:
-            log.error("the rule book was not changed", mistakes=str(mistakes))  # noqa: TRY400 - a report, not a crash
-            self._trouble(
-                "rules",
-                True,
-                f"{len(mistakes.mistakes)} mistakes, the running book stays in force: {mistakes.mistakes[0]}",
-            )
-            return False
-        self._trouble("rules", False, "")
-        await self.inbox.ask(BookChanged(0, book))
-        self._book = book
-        log.info("rule book changed", rules=len(book.rules))
-        return True
+    async def _reload_quietly(self) -> None:
+        """SIGHUP, or a file that changed: who asked does not wait for an answer, the trouble says it."""
+        with suppress(BookRefused):
+            await self.reload()
+
+    async def reload(self) -> BookChange:
+        """Read the rule books again. A faulty one leaves the running book in force, and is shown. Raises BookRefused.
+
+        One reading at a time, and what has not changed is no event; so a signal and the watch that see the same change make one.
+        """
+        async with self._reading:
+            try:
+                # Beside the loop: a large book takes a second to compile, and no alarm waits for it.
+                self._watch.read(await asyncio.to_thread(book_watch.signature, self._settings.book_paths))
+                book = await asyncio.to_thread(lambda: load_book(self._settings.book_texts()))
+            except Mistakes as mistakes:
+                refused = BookRefused(mistakes.mistakes)
+                log.error("the rule book was not changed", mistakes=str(mistakes))  # noqa: TRY400 - a report, not a crash
+                self._trouble("rules", True, str(refused))
+                raise refused from None
+            self._trouble("rules", False, "")
+            before = self.lookout.engine.book
+            change = difference(before, book)
+            if book.digest != before.digest:
+                await self.inbox.ask(BookChanged(0, book))
+                self._book = book
+                log.info(
+                    "rule book changed", rules=len(book.rules), added=len(change.added), removed=len(change.removed),
+                    changed=len(change.changed), reworded=len(change.reworded),
+                )  # fmt: skip
+            return change
+
+    async def _watch_books(self) -> None:
+        paths = self._settings.book_paths
+        while True:
+            await asyncio.sleep(book_watch.EVERY)
+            if self._watch.changed(await asyncio.to_thread(book_watch.signature, paths)):
+                await self._reload_quietly()
+
+    def explain(self, rule: str, subject: str) -> Explanation:
+        """Why a rule is or is not firing now. Raises UnknownRule, UnknownSubject."""
+        engine = self.lookout.engine
+        return explain(
+            engine, self.neighbourhood, rule, subject, at=max(self.clock.now(), engine.now), known=self._written()
+        )
+
+    def _written(self) -> dict[str, RuleSource]:
+        """The book in force as it is written, read once for each book."""
+        book = self.lookout.engine.book
+        if self._sources[0] != book.digest:
+            self._sources = (book.digest, sources(book))
+        return self._sources[1]
 
     def _rules(self) -> list[RuleView]:
+        written = {id_: source.entry for id_, source in self._written().items()}
         return [
             RuleView(
-                r.id, r.kind, r.title, r.subject, tuple(sorted(r.devices)), tuple(sorted(r.quantities)), hold=r.hold,
+                r.id, r.kind, r.title, r.subject, tuple(sorted(r.devices)), tuple(sorted(r.quantities)),
+                written[r.id].where or "", written[r.id].when, written[r.id].clear or "", hold=r.hold,
                 clear_for=r.clear_for, latch=r.latch, advice=r.advice, group=r.group, reason=r.source,
             )
             for r in self.lookout.engine.book.rules
@@ -384,6 +430,28 @@ class Daemon:
             tape_bytes=self.ledger.tape_bytes,
             ledger_bytes=self.ledger.path.stat().st_size,
         )
+
+
+def difference(before: RuleBook, after: RuleBook) -> BookChange:
+    """What another book changes, rule by rule."""
+    added: list[str] = []
+    changed: list[str] = []
+    reworded: list[str] = []
+    unchanged: list[str] = []
+    for rule in after.rules:
+        old = before.by_id.get(rule.id)
+        if old is None:
+            added.append(rule.id)
+        elif old.definition != rule.definition:
+            changed.append(rule.id)
+        else:
+            (unchanged if _words(old) == _words(rule) else reworded).append(rule.id)
+    removed = tuple(rule.id for rule in before.rules if rule.id not in after.by_id)
+    return BookChange(tuple(added), removed, tuple(changed), tuple(reworded), tuple(unchanged))
+
+
+def _words(rule: Rule) -> tuple[object, ...]:
+    return rule.title, rule.advice, rule.group, rule.source
 
 
 class _Devices(Mapping[str, DeviceState]):

@@ -5,6 +5,7 @@ Knows neither HTTP nor the engine: the app hands it callables, and calls `publis
     MoveError
     ├── UnknownIncident   there is no such incident
     └── MoveRefused       the incident's table does not allow the move as it stands
+    BookRefused           the rule books have mistakes: the one in force stays
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from monitor.explanation import Explanation
 from monitor.ports import Ledger, TimelineRow
+from rules.document import Mistake
 from rules.model import (
     AlarmState,
     Device,
@@ -104,6 +107,38 @@ class RuleView:
     advice: Text | None = None
     group: str = ""
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BookChange:
+    """What reading the rule books again came to: ids of rules, each in one of the lists, in book order."""
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    """Their alarms have ended."""
+    changed: tuple[str, ...] = ()
+    """They decide otherwise than before: their alarms have ended, and rise again by the next reading."""
+    reworded: tuple[str, ...] = ()
+    """They decide as before and say it in other words: their alarms go on."""
+    unchanged: tuple[str, ...] = ()
+
+
+class BookRefused(Exception):
+    """The rule books on the disk have mistakes. Nothing was changed."""
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        super().__init__(f"{len(mistakes)} mistakes, the running book stays in force: {mistakes[0]}")
+        self.mistakes = tuple(mistakes)
+
+
+class RuleDesk(Protocol):
+    """What the console may ask of the rules in force."""
+
+    async def reload(self) -> BookChange:
+        """Read the books again; return when the change is committed. Raises BookRefused."""
+
+    def explain(self, rule: str, subject: str, /) -> Explanation:
+        """Why a rule is or is not firing at a device or zone. Raises UnknownRule, UnknownSubject."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,9 @@ def _device(engine: Engine, neighbourhood: Neighbourhood, key: str) -> Place:
     seen = engine.device(key)
     device = seen.device if seen else neighbourhood.devices.get(key)
     if device is None:
+        # A throw-away copy answers for devices known by pattern: a mere question must not count as a device seen.
+        device = Neighbourhood(zones=neighbourhood.zones, stations=(), patterns=neighbourhood.patterns).device(key)
+    if device is None:
         raise UnknownSubject(f"there is no device {key}; this rule is about devices")
     return Place(device, neighbourhood.zones[device.zone], dict(seen.values) if seen else {})
 

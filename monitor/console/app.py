@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from aiohttp import web
 from pydantic import SecretStr
 
-from monitor.board import Board, Post
+from monitor.board import Board, Post, RuleDesk
 from monitor.console.context import BODY_LIMIT, CONTEXT, Context
 from monitor.console.guard import OPEN_PATHS, guard, protect
 from monitor.console.metrics import Statistics, registry
@@ -37,6 +37,7 @@ def make_app(
     history: History | None,
     statistics: Callable[[], Statistics],
     now: Callable[[], Micros],
+    desk: RuleDesk | None = None,
     page: Mapping[str, File] | None = None,
     hosts: Collection[str] = (),
     heartbeat: float = 5.0,
@@ -46,8 +47,9 @@ def make_app(
 ) -> web.Application:
     """The application, ready to be served. Times in seconds.
 
-    `page` are the files of the web page by their path; anybody may read them, they hold no reading. `hosts` are the names
-    (without port) under which the console may be called; empty means any. Raises ValueError for an empty token.
+    `desk` answers for the rules in force; without it their two routes are not available. `page` are the files of the web page
+    by their path; anybody may read them, they hold no reading. `hosts` are the names (without port) under which the console
+    may be called; empty means any. Raises ValueError for an empty token.
     """
     sessions, files = Sessions(token, now), page or {}
     middlewares = [problems, guard(sessions, OPEN_PATHS | files.keys(), hosts)]
@@ -59,6 +61,7 @@ def make_app(
         history,
         statistics,
         now,
+        desk=desk,
         heartbeat=heartbeat,
         write_timeout=write_timeout,
         move_timeout=move_timeout,

@@ -17,7 +17,7 @@ from multidict import MultiMapping
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from monitor.board import Board, Post, Subscription
+from monitor.board import Board, Post, RuleDesk, Subscription
 from monitor.console.metrics import Statistics
 from monitor.console.problems import Problem, invalid
 from monitor.ports import History
@@ -39,6 +39,7 @@ class Context:
     history: History | None
     statistics: Callable[[], Statistics]
     now: Callable[[], Micros]
+    desk: RuleDesk | None = None
     heartbeat: float = 5.0
     """Pause after which a silent stream sends a comment."""
     write_timeout: float = 30.0

@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, SecretStr
 from pydantic.fields import FieldInfo
 
 from monitor.settings.channels import ChannelSettings, MqttChannel
-from monitor.settings.fields import FOLDER, Section, is_duration, write_duration, written
+from monitor.settings.fields import FOLDER, Section, Switch, is_duration, write_duration, written
 from monitor.settings.places import SiteEntry, StationEntry
 from monitor.settings.remedies import explain, readable_sites, readable_stations
 from monitor.settings.secret_references import SecretReferences
@@ -52,6 +52,8 @@ class Settings(Section):
     api: Api
     books: Annotated[tuple[str, ...], BeforeValidator(_books), Field(min_length=1)] = (f"{SHIPPED}all",)
     """`shipped:all`, `shipped:<name>`, files, and folders of YAML files."""
+    books_watch: Switch = True
+    """Read the books again by itself when their files change."""
     quality: Quality = Field(default_factory=Quality)
     sla: Annotated[Sla, Field(default="1-5-20", validate_default=True)]
     channels: Annotated[
@@ -120,6 +122,11 @@ class Settings(Section):
         if channel.broker is not None and channel.broker.client_id is not None:
             return broker
         return broker.model_copy(update={"client_id": f"{self.mqtt.client_id}-{name}"})
+
+    @property
+    def book_paths(self) -> tuple[Path, ...]:
+        """The files and folders of `books`; what is shipped with the program changes with the program."""
+        return tuple(self._file.parent / Path(b).expanduser() for b in self.books if not b.startswith(SHIPPED))
 
     def book_texts(self) -> list[tuple[str, str]]:
         """(name, text) of each rule book, in order, each once. Raises Mistakes for one that cannot be read."""

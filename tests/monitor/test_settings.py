@@ -313,7 +313,7 @@ extra: 1
             "19:72: stations[0].recipients[0]: there is no channel hoook"
             " (did you mean hook?; channels stand under channels:)"
         ),
-        "20:8: extra: unknown field (there is api, books, channels, data, history, mqtt, quality, sites, sla, stations)",
+        "20:8: extra: unknown field (there is api, books, books_watch, channels, data, history, mqtt, quality, sites, sla, stations)",
     ]
 
 
