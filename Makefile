@@ -62,7 +62,7 @@ check: setup $(PAGE_MODULES) ## style, types, and the rules of the architecture
 	@$(BIN)/python -m pytest tests/test_architecture.py tests/test_project.py
 
 .PHONY: run
-run: setup ## run the daemon (CONFIG=site.yaml)
+run: setup page ## run the daemon (CONFIG=site.yaml)
 	@[[ -f "$(CONFIG)" ]] || { \
 		echo "There is no $(CONFIG). Start with: cp deploy/site.example.yaml site.yaml; or say make run CONFIG=..." >&2; exit 2; }
 	@exec $(BIN)/wanglou run --config "$(CONFIG)"
@@ -74,6 +74,7 @@ crash: setup servers ## kill the daemon N times at random moments under load (N=
 .PHONY: bench
 bench: setup servers ## measure latency and throughput on this machine (ARGS= goes to the benchmark)
 	@$(BIN)/python -m tests.bench $(ARGS)
+	@$(BIN)/python -m tests.bench.simulators
 
 .PHONY: wheel
 wheel: setup page ## build the wheel, with the page in it, into dist/
@@ -152,7 +153,9 @@ fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
 apt-get install -qq -y --no-install-recommends "$$@"
-if [ -d /run/systemd/system ]; then systemctl disable "$$@"; fi
+if [ -d /run/systemd/system ]; then
+    for unit in "$$@"; do if systemctl cat "$$unit.service" >/dev/null 2>&1; then systemctl disable "$$unit"; fi; done
+fi
 endef
 export INSTALL_SERVERS
 
