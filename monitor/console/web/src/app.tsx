@@ -7,6 +7,7 @@ import { leave, loginError, session } from "./session";
 import { live, loaded, open, start } from "./store";
 import { sounding } from "./sound";
 import { second } from "./clock";
+import { Announcer } from "./views/announcer";
 import { Bars, TroubleBar } from "./views/bars";
 import { Board } from "./views/board";
 import { Header } from "./views/header";
@@ -75,6 +76,7 @@ function Watch() {
         </a>
         <LogOut />
       </footer>
+      <Announcer />
       <PersonDialog />
     </>
   );

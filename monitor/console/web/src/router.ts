@@ -38,6 +38,11 @@ export function replaceQuery(query: Record<string, string>): void {
   route.value = parse(location.hash);
 }
 
+/** Where the pressed link went away with its view, the keyboard goes on at the new one's beginning. */
+export function keepFocus(): void {
+  if (document.activeElement === document.body) document.getElementById("main")?.focus({ preventScroll: true });
+}
+
 export function startRouter(): void {
   const read = (): void => {
     route.value = parse(location.hash);
@@ -45,6 +50,7 @@ export function startRouter(): void {
   addEventListener("hashchange", () => {
     read();
     scrollTo(0, 0);
+    requestAnimationFrame(keepFocus);
   });
   read();
 }

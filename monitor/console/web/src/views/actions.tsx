@@ -1,6 +1,7 @@
 /** What a person does next with an incident. One tap, except where it cannot be undone: there a second one, with words. */
 import { useSignal, type Signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
+import { useEffect, useId, useRef } from "preact/hooks";
 import { DISPOSITIONS, type Disposition, type Incident } from "../answers";
 import { move, type Verb } from "../api";
 import { t } from "../i18n";
@@ -93,8 +94,17 @@ interface Panel {
 
 function ConfirmPanel({ ask, confirm, ready, busy, onConfirm, onCancel, children }: Panel) {
   const note = useSignal("");
+  const panel = useRef<HTMLDivElement>(null);
+  useEffect(() => panel.current?.focus(), []);
   return (
-    <div class="confirm" role="group">
+    <div
+      ref={panel}
+      class="confirm"
+      role="group"
+      aria-label={t(ask)}
+      tabIndex={-1}
+      onKeyDown={(event) => event.key === "Escape" && onCancel()}
+    >
       <p>{t(ask)}</p>
       {children}
       <textarea
@@ -125,19 +135,14 @@ function ConfirmPanel({ ask, confirm, ready, busy, onConfirm, onCancel, children
 }
 
 function ChooseDisposition({ chosen }: { chosen: Signal<Disposition | null> }) {
+  const name = useId();
   return (
     <div class="dispositions" role="radiogroup" aria-label={t("disposition")}>
       {DISPOSITIONS.map((it) => (
-        <button
-          key={it}
-          type="button"
-          role="radio"
-          aria-checked={chosen.value === it}
-          data-testid={`disposition-${it}`}
-          onClick={() => (chosen.value = it)}
-        >
+        <label key={it} data-testid={`disposition-${it}`}>
+          <input type="radio" name={name} checked={chosen.value === it} onChange={() => (chosen.value = it)} />
           {t(`disposition_${it}`)}
-        </button>
+        </label>
       ))}
     </div>
   );
@@ -147,19 +152,35 @@ export function Actions({ incident, all }: { incident: Incident; all: boolean })
   const doing = useDoing(incident);
   const panel = useSignal<Step | null>(null);
   const chosen = useSignal<Disposition | null>(null);
+  const place = useRef<HTMLDivElement>(null);
   const steps = stepsOf(incident);
   const [first, ...others] = steps;
   if (first === undefined) return null;
   const asked = panel.value !== null && steps.includes(panel.value) ? panel.value : null;
   const busy = doing.busy.value !== null;
-  const close = (): void => void (panel.value = null);
-  const press = (step: Step): void => {
-    if (step === "acknowledge" || step === "on-scene") void doing.run(step);
-    else panel.value = step;
+  // Buttons come and go with the state: whoever uses the keyboard is led back to the one he pressed, or to what took its place.
+  const pressed = useRef<Step | null>(null);
+  const giveBack = (): void => {
+    requestAnimationFrame(() => {
+      if (document.activeElement !== document.body || place.current === null) return;
+      const same = pressed.current && place.current.querySelector<HTMLElement>(`[data-testid="${TESTIDS[pressed.current]}"]:enabled`);
+      (same ?? place.current).focus();
+    });
+  };
+  const close = (): void => {
+    panel.value = null;
+    giveBack();
+  };
+  const press = async (step: Step): Promise<void> => {
+    pressed.current = step;
+    if (step !== "acknowledge" && step !== "on-scene") return void (panel.value = step);
+    await doing.run(step);
+    giveBack();
   };
   const finish = async (step: Step, note: string): Promise<void> => {
     const done = await doing.run(step, note, step === "close" ? (chosen.value ?? undefined) : undefined);
     if (done) close();
+    else giveBack();
   };
   const cannotClose = (step: Step): boolean => step === "close" && incident.condition !== "returned";
   const button = (step: Step, primary: boolean) => (
@@ -169,13 +190,13 @@ export function Actions({ incident, all }: { incident: Incident; all: boolean })
       class={primary ? "primary" : "secondary"}
       data-testid={TESTIDS[step]}
       disabled={busy || !live.value || cannotClose(step)}
-      onClick={() => press(step)}
+      onClick={() => void press(step)}
     >
       {doing.busy.value === step ? t("sending") : t(labelOf(step, incident))}
     </button>
   );
   return (
-    <div class="actions">
+    <div ref={place} class="actions" tabIndex={-1}>
       {asked === null ? (
         <div class="buttons">
           {button(first, true)}

@@ -32,9 +32,9 @@ function SoundBar() {
   if (muted.value) {
     const left = countdown(mutedUntil.value - second.value * 1000, "up");
     return (
-      <div class="bar bar-muted" role="status" data-testid="muted">
+      <div class="bar bar-muted" data-testid="muted">
         <Icon name="mute" />
-        <span>{t("mutedFor", { left })}</span>
+        <span role="timer">{t("mutedFor", { left })}</span>
         <button type="button" data-testid="unmute" onClick={unmute}>
           {t("unmute")}
         </button>

@@ -1,6 +1,6 @@
 /** The first view: what is open, gravest first, and where. */
 import { KINDS } from "../answers";
-import { t } from "../i18n";
+import { language, t } from "../i18n";
 import { coverage, loaded, open } from "../store";
 import { IncidentCard } from "./card";
 import { Icon, Loading } from "./parts";
@@ -32,7 +32,7 @@ function Quiet() {
     <div class="quiet-board" data-testid="quiet">
       <Icon name="fine" />
       <p class="quiet-words">
-        {t("quiet")} <span>{t("quietOther")}</span>
+        {t("quiet")} <span lang={language.value === "zh" ? "en" : "zh-CN"}>{t("quietOther")}</span>
       </p>
       {known && (
         <>
@@ -51,7 +51,7 @@ export function Board() {
     <div class="board">
       <h1 class="unseen">{t("board")}</h1>
       <Counts />
-      <div class="cards" aria-live="polite">
+      <div class="cards">
         {!loaded.value ? (
           <Loading />
         ) : open.value.length === 0 ? (

@@ -34,7 +34,7 @@ function LinkState() {
 export function Header() {
   return (
     <header class="head">
-      <a class="brand" href="#/">
+      <a class="brand" href="#/" aria-label={t("wanglou")}>
         <img src="/icon.svg" alt="" width="32" height="32" />
         <span>{t("wanglou")}</span>
       </a>
@@ -45,7 +45,7 @@ export function Header() {
       </nav>
       <div class="head-tools">
         <LinkState />
-        <button type="button" class="tool" data-testid="person-change" onClick={() => void askPerson()}>
+        <button type="button" class="tool" data-testid="person-change" aria-label={person.value || t("personNone")} onClick={() => void askPerson()}>
           <Icon name="person" />
           <span class="tool-word">{person.value || t("personNone")}</span>
         </button>
