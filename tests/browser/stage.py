@@ -1,22 +1,25 @@
-"""What the browser tests stand on: a wire that can be cut, and screens that remember every error of the page.
+"""What the browser tests stand on: a wire that can be cut, a small house that can burn, screens that remember every error of the page.
 
 Plain and synchronous, so that a test reads as a timeline.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, ViewportSize, sync_playwright
 
-from tests.running import ROOT
-from tests.servers import binary
+from tests.publisher import Neighbours, Outgoing, publish
+from tests.running import ROOT, TOKEN, Hook, Wanglou, hook, site
+from tests.servers import Mosquitto, binary, mosquitto
 
 DESK: ViewportSize = {"width": 1440, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -98,6 +101,86 @@ class Wire:
                 end.shutdown(socket.SHUT_RDWR)
 
 
+BOOK = """
+version: 1
+rules:
+  - id: smoke
+    kind: FIRE
+    devices: [smoke_detector]
+    when: smoke_density > 0.5
+    clear: smoke_density < 0.3
+    title: {zh: 感烟报警, en: Smoke alarm}
+    advice: {zh: 立即到场核实, en: Go and look at once}
+  - id: warm
+    kind: PREALARM
+    devices: [smoke_detector]
+    when: temperature > 50
+    clear: temperature < 45
+    title: {zh: 温度偏高, en: Too warm}
+  - id: opened
+    kind: SUPERVISORY
+    devices: [smoke_detector]
+    when: tamper
+    clear: not tamper
+    title: {zh: 探测器被拆, en: Detector opened}
+  - id: low-battery
+    kind: FAULT
+    devices: [smoke_detector]
+    when: battery < 10
+    clear: battery > 20
+    title: {zh: 电池电量低, en: Battery low}
+"""
+
+
+class House:
+    """A broker, a daemon and whom it calls; four zones `z0` to `z3`, a device `z1-a` is in `z1`."""
+
+    def __init__(self, broker: Mosquitto, called: Hook, daemon: Wanglou) -> None:
+        self.broker, self.called, self.daemon = broker, called, daemon
+        self._clock = Neighbours([])
+
+    def says(self, device: str, **values: float | bool) -> None:
+        """A device of the house measures; the broker has it when this returns."""
+        quiet = self._clock.reading(f"site0/{device}", 0.01)
+        said = json.loads(quiet.payload) | values
+        publish(self.broker.port, [Outgoing(quiet.topic, json.dumps(said).encode())])
+
+    def incident(self, device: str, kind: str) -> str:
+        """The id of the incident of this kind that the device is part of, once there is one."""
+        found: list[Mapping[str, Any]] = []
+
+        def there() -> bool:
+            items = self.daemon.get("/api/v1/incidents")["items"]
+            found[:] = [it for it in items if it["kind"] == kind and f"site0/{device}" in it["devices"]]
+            return bool(found)
+
+        self.daemon.wait_for(there, f"{kind} of {device}", 15)
+        return str(found[0]["id"])
+
+    def burns(self, device: str) -> str:
+        """The device sees thick smoke; the incident's id."""
+        self.says(device, smoke_density=0.9)
+        return self.incident(device, "FIRE")
+
+    def move(self, incident: str, verb: str, **more: str) -> None:
+        """Somebody else does something, elsewhere."""
+        self.daemon.call("POST", f"/api/v1/incidents/{incident}/{verb}", {"by": "王队长", "note": "", **more})
+
+    @property
+    def token(self) -> str:
+        """That logs in."""
+        return TOKEN
+
+
+@contextmanager
+def house(folder: Path, **settings: Any) -> Iterator[House]:
+    """Running until the end of the block; `settings` go into its site file."""
+    with mosquitto(folder) as broker, hook() as called:
+        config = site(folder, mqtt=broker.port, webhook=called.url, zones=4, book=BOOK, **settings)
+        with Wanglou(config) as daemon:
+            yield House(broker, called, daemon)
+
+
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Debian's, without a window."""
@@ -112,14 +195,17 @@ def chromium() -> Iterator[Browser]:
 class Screen:
     """Somebody's screen: a browser profile of its own, with every error of the page remembered."""
 
-    def __init__(self, browser: Browser, port: int, *, size: ViewportSize = DESK, language: str = "zh-CN") -> None:
+    def __init__(
+        self, browser: Browser, port: int, *, size: ViewportSize = DESK, language: str = "zh-CN", **more: Any
+    ) -> None:
+        """`more` goes to the browser's new context."""
         self.origin = f"http://127.0.0.1:{port}"
         self.errors: list[str] = []
-        self.context: BrowserContext = browser.new_context(viewport=size, locale=language)
+        self.context: BrowserContext = browser.new_context(viewport=size, locale=language, **more)
         self.context.set_default_timeout(30_000)
+        self.context.on("weberror", lambda error: self.errors.append(str(error.error)))
+        self.context.on("console", self._listen)
         self.page: Page = self.context.new_page()
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", self._listen)
 
     def open(self, token: str) -> Page:
         """By the link that the demo prints."""
