@@ -379,7 +379,10 @@ def test_trouble_that_stays_is_a_fault_and_heals_by_itself() -> None:
     assert watch.trouble(20, "history") == []
     assert alarms(watch.tick(30)) == ["system@system/history active"]
     assert (watch.case().kind, watch.case().zone) == (Kind.FAULT, "system")
-    assert "1 refused: 系统故障排除后自行恢复。Trouble of the system ends by itself when its cause is mended." in watch.move(31, Verb.RESET)
+    assert (
+        "1 refused: 系统故障排除后自行恢复。Trouble of the system ends by itself when its cause is mended."
+        in watch.move(31, Verb.RESET)
+    )
     assert alarms(watch.trouble(40, "history", False)) == ["system@system/history idle"]
     assert (watch.case().state, watch.case().condition) == ("resolved", "returned")
     watch.trouble(50, "history")
