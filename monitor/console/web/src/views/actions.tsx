@@ -1,7 +1,7 @@
 /** What a person does next with an incident. One tap, except where it cannot be undone: there a second one, with words. */
 import { useSignal, type Signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { DISPOSITIONS, type Disposition, type Incident } from "../answers";
 import { move, type Verb } from "../api";
 import { t } from "../i18n";
@@ -95,7 +95,7 @@ interface Panel {
 function ConfirmPanel({ ask, confirm, ready, busy, onConfirm, onCancel, children }: Panel) {
   const note = useSignal("");
   const panel = useRef<HTMLDivElement>(null);
-  useEffect(() => panel.current?.focus(), []);
+  useLayoutEffect(() => panel.current?.focus(), []);
   return (
     <div
       ref={panel}

@@ -1,6 +1,6 @@
 /** Asks who is on duty. A dialog of the browser's own, so that keyboard and screen readers find their way. */
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { t } from "../i18n";
 import { asking, person } from "../person";
 
@@ -8,7 +8,7 @@ export function PersonDialog() {
   const dialog = useRef<HTMLDialogElement>(null);
   const name = useSignal("");
   const answer = asking.value;
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (answer === null) return dialog.current?.close();
     name.value = person.value;
     dialog.current?.showModal();
