@@ -179,6 +179,25 @@ def test_the_keyboard_skips_to_the_content_of_every_view(browser: Browser, home:
     screen.close()
 
 
+def test_the_keyboard_goes_on_where_a_link_leads(browser: Browser, home: House) -> None:
+    screen = Screen(browser, home.daemon.port)
+    page = screen.open(home.token)
+    ready(page, "incident-card")
+    page.get_by_test_id("incident-card").first.locator(".details").focus()
+    page.keyboard.press("Enter")
+    ready(page, "timeline")
+    # The link is gone with its view.
+    expect(page.locator("main")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.locator(".back")).to_be_focused()
+    # A tab of the header stays, and so does the keyboard.
+    page.get_by_test_id("tab-past").focus()
+    page.keyboard.press("Enter")
+    ready(page, "past-incident")
+    expect(page.get_by_test_id("tab-past")).to_be_focused()
+    screen.close()
+
+
 def test_an_alarm_is_worked_through_by_keyboard_alone(browser: Browser, home: House) -> None:
     screen = Screen(browser, home.daemon.port)
     page = screen.open(home.token)

@@ -38,9 +38,11 @@ export function replaceQuery(query: Record<string, string>): void {
   route.value = parse(location.hash);
 }
 
-/** Where the pressed link went away with its view, the keyboard goes on at the new one's beginning. */
-export function keepFocus(): void {
-  if (document.activeElement === document.body) document.getElementById("main")?.focus({ preventScroll: true });
+/** Where the pressed link goes away with its view, the keyboard goes on at the new one's beginning. */
+function keepFocus(): void {
+  const lost = (): boolean => document.activeElement === document.body;
+  if (lost()) return;
+  requestAnimationFrame(() => lost() && document.getElementById("main")?.focus({ preventScroll: true }));
 }
 
 export function startRouter(): void {
@@ -48,9 +50,9 @@ export function startRouter(): void {
     route.value = parse(location.hash);
   };
   addEventListener("hashchange", () => {
+    keepFocus();
     read();
     scrollTo(0, 0);
-    requestAnimationFrame(keepFocus);
   });
   read();
 }
