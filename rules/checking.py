@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
@@ -17,8 +17,10 @@ from typing import Literal, cast
 from rules import expression as ex
 from rules.closures import build
 from rules.limits import contradict, exhaust, verdict
+from rules.memory import Recent
 from rules.model import Value
 from rules.quantities import CATALOGUE, suggest
+from rules.remembering import MEMORIES, Builder, about
 from rules.syntax import Flaw, Source
 
 TEXT_LIMIT = 256
@@ -42,7 +44,9 @@ class Function:
 
     usage: str
     scopes: frozenset[Scope]
-    build: Callable[[Checker, ast.Call], ex.Expression | None]
+    build: Builder
+    arguments: int | None = None
+    """How many it takes; None: it counts them itself."""
 
 
 _ARITHMETIC: Mapping[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
@@ -161,6 +165,9 @@ class Checker:
             self.complain(node, message, f"write any({name} …) or count({name} …) > 1")
         elif name in CATALOGUE:
             self.complain(node, f"`{name}` is measured; `where` knows only the site file", "move it to `when`")
+        elif (span := self.source.duration(node)) is not None:
+            remedy = "a duration is the last argument of functions such as mean(temperature, 60s)"
+            self.complain(node, f"`{span}` is a duration", remedy)
         elif name in ("device", "zone"):
             self.complain(node, f"`{name}` alone is not a value", f"write `{name}.kind` or another attribute")
         elif name in FUNCTIONS:
@@ -353,18 +360,23 @@ class Checker:
         function = FUNCTIONS.get(name)
         if function is None:
             near = difflib.get_close_matches(name, FUNCTIONS, 1)
-            remedy = f"did you mean `{near[0]}`?" if near else f"the functions are {', '.join(FUNCTIONS)}"
+            remedy = f"did you mean `{near[0]}`?" if near else "the functions are in docs/rules.md"
             self.complain(node, f"there is no function `{name}`", remedy)
         elif self.scope not in function.scopes:
             self._misplaced(node, name)
         elif node.keywords:
             self.complain(node, f"{name}() takes no named arguments", f"write {function.usage}")
+        elif function.arguments not in (None, len(node.args)):
+            self.misused(node, name)
         else:
             return function.build(self, node)
         return None
 
     def _misplaced(self, node: ast.Call, name: str) -> None:
-        if self.inside_term:
+        if name in MEMORIES:
+            message = f"{name}() remembers what was measured"
+            remedy = "put it inside any() or count()" if self.scope is Scope.ZONE else "move it to `when`"
+        elif self.inside_term:
             message, remedy = f"{name}() inside any() or count()", "join them with and, or, not instead"
         elif self.scope is Scope.ZONE:
             message, remedy = f"{name}() asks one device, not a zone", "put it inside any() or count()"
@@ -377,23 +389,26 @@ class Checker:
         """Complain that a function was not called as it should be."""
         self.complain(node, f"`{self.source.shown(node)}` cannot be read", f"write {FUNCTIONS[name].usage}")
 
-    def asked(self, node: ast.Call, name: str, count: int) -> ex.Measured | ex.Attribute | None:
-        """The first of `count` arguments, which must be a quantity or an attribute."""
-        if len(node.args) != count or not isinstance(node.args[0], (ast.Name, ast.Attribute)):
+    def asked(self, node: ast.Call, name: str) -> ex.Measured | ex.Remembered | ex.Attribute | None:
+        """The first argument, which must be a quantity, reported or derived, or an attribute."""
+        if not isinstance(node.args[0], (ast.Name, ast.Attribute, ast.Call)):
             self.misused(node, name)
             return None
         operand = self.value(node.args[0])
-        if isinstance(operand, ex.Constant):
+        if isinstance(operand, (ex.Measured, ex.Remembered, ex.Attribute)):
+            return operand
+        if operand is not None:
             self.misused(node, name)
-        return operand if isinstance(operand, (ex.Measured, ex.Attribute)) else None
+        return None
 
     def term(self, node: ast.Call, name: str) -> ex.Tally | None:
         """The number of the term that any() or count() asks of each device; the same question is asked once."""
-        if len(node.args) != 1:
+        if len(node.args) not in (1, 2):
             self.misused(node, name)
             return None
         inner = Checker(self.source, Scope.DEVICE, [], inside_term=True)
-        asked = inner.condition(node.args[0])
+        lately = len(node.args) == 2
+        asked = about(inner, node, node.args[0], node.args[1], Recent) if lately else inner.condition(node.args[0])
         self.flaws += inner.flaws
         if asked is None:
             return None
@@ -405,13 +420,13 @@ class Checker:
 
 
 def _known(checker: Checker, node: ast.Call) -> ex.Expression | None:
-    operand = checker.asked(node, "known", 1)
+    operand = checker.asked(node, "known")
     return None if operand is None else ex.Known(operand)
 
 
 def _default(checker: Checker, node: ast.Call) -> ex.Expression | None:
-    operand = checker.asked(node, "default", 2)
-    constant = checker.value(node.args[1]) if len(node.args) == 2 else None
+    operand = checker.asked(node, "default")
+    constant = checker.value(node.args[1])
     if operand is None or constant is None:
         return None
     if not isinstance(constant, ex.Constant):
@@ -433,12 +448,16 @@ _OF_DEVICE = frozenset({Scope.DEVICE, Scope.WHERE})
 _OF_ZONE = frozenset({Scope.ZONE})
 
 FUNCTIONS: Mapping[str, Function] = {
-    "known": Function("known(quantity)", _OF_DEVICE, _known),
-    "default": Function("default(quantity, constant)", _OF_DEVICE, _default),
-    "any": Function("any(condition)", _OF_ZONE, _any),
-    "count": Function("count(condition)", _OF_ZONE, _count),
+    "known": Function("known(quantity)", _OF_DEVICE, _known, 1),
+    "default": Function("default(quantity, constant)", _OF_DEVICE, _default, 2),
+    "any": Function("any(condition), or any(condition, 5m)", _OF_ZONE, _any),
+    "count": Function("count(condition), or count(condition, 5m)", _OF_ZONE, _count),
+    **{
+        name: Function(usage, frozenset({Scope.DEVICE}), builder, count)
+        for name, (usage, count, builder) in MEMORIES.items()
+    },
 }
-"""All functions of the language: a new one is a line here and an expression."""
+"""All functions of the language."""
 
 
 def _did_you_mean(name: str) -> str:

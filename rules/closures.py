@@ -15,7 +15,8 @@ from rules import expression as ex
 from rules.model import Device, Value, Zone
 
 Closure: TypeAlias = Callable[[Any, Any, Any], Any]
-"""(values, device, zone) → Value or None. For zones `values` is the sequence of tallies and the others are not used."""
+"""(values, device, zone) → Value or None; `values` holds the derived quantities too. For zones it is the sequence of tallies, and
+the others are not used."""
 
 BUILT_IN: Mapping[tuple[str, str], Callable[[Device, Zone], str]] = {
     ("device", "kind"): lambda device, zone: device.kind,
@@ -47,7 +48,7 @@ def build(expression: ex.Expression) -> Closure:
     match expression:
         case ex.Constant(value):
             return lambda values, device, zone: value
-        case ex.Measured(name):
+        case ex.Measured(name) | ex.Remembered(name=name):
             return lambda values, device, zone: values.get(name)
         case ex.Tally(term):
             return lambda values, device, zone: values[term]
@@ -138,7 +139,7 @@ def _compare(expression: ex.Compare) -> Closure:
     if isinstance(left, ex.Constant) and not isinstance(right, ex.Constant):
         op, left, right = MIRRORED[op], right, left  # type: ignore[assignment]
     if isinstance(right, ex.Constant):
-        if isinstance(left, ex.Measured):
+        if isinstance(left, (ex.Measured, ex.Remembered)):
             return _measured_against(left.name, op, right.value)
         if isinstance(left, ex.Tally):
             return _tally_against(left.term, _OPERATORS[op], right.value)
@@ -217,8 +218,8 @@ def _member(operand: Closure, choices: tuple[Value, ...]) -> Closure:
     return member
 
 
-def _default(operand: ex.Measured | ex.Attribute, constant: Value) -> Closure:
-    if isinstance(operand, ex.Measured):
+def _default(operand: ex.Measured | ex.Remembered | ex.Attribute, constant: Value) -> Closure:
+    if not isinstance(operand, ex.Attribute):
         name = operand.name
         return lambda values, device, zone: values.get(name, constant)
     inner, sort = build(operand), ex.sort_of_value(constant)

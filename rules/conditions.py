@@ -4,8 +4,8 @@ Knows neither rules nor YAML; what is wrong is told as `Flaw`s with their places
 
     text ─syntax─▶ Python's tree ─checking─▶ expression ─closures─▶ function
 
-Functions with a memory (`rise`, `mean`, `held` …) have their place in `checking.FUNCTIONS`: such a call becomes
-`Measured` of a derived quantity that the engine keeps beside the reported ones, so what is compiled here has no state.
+Functions with a memory (`rise`, `mean`, `held` …) become `Remembered` of a derived quantity that the engine keeps beside
+the reported ones, so what is compiled here has no state.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from typing import TypeAlias
 from rules import expression as ex
 from rules.checking import Checker, Scope
 from rules.closures import BUILT_IN, flag
+from rules.memory import Memory, in_order
 from rules.model import Device, Value, Zone
+from rules.quantities import CATALOGUE
 from rules.syntax import ConditionError, Flaw, Source
 
 Check: TypeAlias = Callable[[Mapping[str, Value], Device, Zone], bool | None]
-"""(newest values of the device, the device, its zone) → does it hold? None: unknown. Only True is a yes."""
+"""(newest values of the device, derived ones too; the device, its zone) → does it hold? None: unknown. Only True is a yes."""
 
 Decide: TypeAlias = Callable[[Sequence[int]], bool]
 """(at how many devices each term holds) → does the zone's condition hold?"""
@@ -31,13 +33,31 @@ Where: TypeAlias = Callable[[Device, Zone], bool]
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What a condition asks for."""
+
+    quantities: frozenset[str]
+    """Of the catalogue, also through a memory."""
+    attributes: frozenset[str]
+    """Of the site file, as `device.<name>` and `zone.<name>`; the built-in ones left out."""
+    watched: frozenset[str]
+    """Quantities, reported and derived, whose change can change its answer."""
+    memories: tuple[Memory, ...]
+    """In order: none before what it is made of."""
+
+    @property
+    def measured(self) -> bool:
+        """Does anything but the calendar decide it?"""
+        return bool(self.quantities) or any(memory.touched_by for memory in self.memories)
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceCondition:
-    """What one device is asked. `attributes` are those of the site file, as `device.<name>` and `zone.<name>`."""
+    """What one device is asked."""
 
     text: str
     check: Check
-    quantities: frozenset[str]
-    attributes: frozenset[str]
+    asked: Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +72,7 @@ class ZoneCondition:
     terms: tuple[Check, ...]
     decide: Decide
     refute: Decide
-    quantities: frozenset[str]
-    attributes: frozenset[str]
+    asked: Asked
     expressions: tuple[ex.Expression, ...]
     """The terms before they were compiled."""
     uncertain: bool
@@ -66,13 +85,13 @@ class WhereCondition:
 
     text: str
     check: Where
-    attributes: frozenset[str]
+    asked: Asked
 
 
 def compile_device(text: str) -> DeviceCondition:
     """A condition about one device. Raises ConditionError with all flaws."""
     found, _ = _read(text, Scope.DEVICE, ())
-    return DeviceCondition(text, flag(found), _quantities([found]), _attributes([found]))
+    return DeviceCondition(text, flag(found), _asked([found]))
 
 
 def compile_zone(text: str, after: ZoneCondition | None = None) -> ZoneCondition:
@@ -87,8 +106,7 @@ def compile_zone(text: str, after: ZoneCondition | None = None) -> ZoneCondition
         (*(after.terms if after else ()), *map(flag, terms[len(after.terms) if after else 0 :])),
         lambda counts: root(counts, None, None) is True,
         lambda counts: root(counts, None, None) is False,
-        _quantities(terms),
-        _attributes(terms),
+        _asked(terms),
         terms,
         any(isinstance(part, ex.Arithmetic) for part in ex.walk(found)),
     )
@@ -98,7 +116,7 @@ def compile_where(text: str) -> WhereCondition:
     """A condition about the site file's words on a device and its zone. Raises ConditionError with all flaws."""
     found, _ = _read(text, Scope.WHERE, ())
     root = flag(found)
-    return WhereCondition(text, lambda device, zone: root({}, device, zone) is True, _attributes([found]))
+    return WhereCondition(text, lambda device, zone: root({}, device, zone) is True, _asked([found]))
 
 
 def _read(text: str, scope: Scope, terms: tuple[ex.Expression, ...]) -> tuple[ex.Expression, tuple[ex.Expression, ...]]:
@@ -110,20 +128,25 @@ def _read(text: str, scope: Scope, terms: tuple[ex.Expression, ...]) -> tuple[ex
     return found, tuple(checker.terms)
 
 
-def _quantities(found: Sequence[ex.Expression]) -> frozenset[str]:
-    return frozenset(part.name for whole in found for part in ex.walk(whole) if isinstance(part, ex.Measured))
-
-
-def _attributes(found: Sequence[ex.Expression]) -> frozenset[str]:
-    parts = (part for whole in found for part in ex.walk(whole))
-    return frozenset(
-        f"{part.owner}.{part.name}"
-        for part in parts
-        if isinstance(part, ex.Attribute) and (part.owner, part.name) not in BUILT_IN
+def _asked(found: Sequence[ex.Expression]) -> Asked:
+    parts = [part for whole in found for part in ex.walk(whole)]
+    direct = [part for whole in found for part in ex.walk(whole, deep=False)]
+    memories = in_order([part.memory for part in parts if isinstance(part, ex.Remembered)])
+    return Asked(
+        frozenset(part.name for part in parts if isinstance(part, ex.Measured))
+        | frozenset(name for memory in memories for name in memory.touched_by if name in CATALOGUE),
+        frozenset(
+            f"{part.owner}.{part.name}"
+            for part in parts
+            if isinstance(part, ex.Attribute) and (part.owner, part.name) not in BUILT_IN
+        ),
+        frozenset(part.name for part in direct if isinstance(part, (ex.Measured, ex.Remembered))),
+        memories,
     )
 
 
 __all__ = [
+    "Asked",
     "Check",
     "ConditionError",
     "Decide",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import inf, isnan
 from typing import Literal, TypeAlias
 
+from rules.memory import Memory
 from rules.model import Value
 from rules.quantities import CATALOGUE
 
@@ -34,6 +35,22 @@ class Measured:
     """The newest value of a quantity of the catalogue; unknown until the device has reported it."""
 
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """The answer of a memory, a derived quantity that the engine keeps; `asks` is the condition that it is made of, if any."""
+
+    memory: Memory
+    sort: Sort
+    low: float = 0.0
+    high: float = 1.0
+    asks: Expression | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the derived quantity."""
+        return self.memory.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,20 +126,21 @@ class Or:
 class Known:
     """Has it been reported (a quantity), or is it given (an attribute)? Never unknown itself."""
 
-    operand: Measured | Attribute
+    operand: Measured | Remembered | Attribute
 
 
 @dataclass(frozen=True, slots=True)
 class Default:
     """The value, or `value` while it is unknown or, for an attribute, of another sort than `value`."""
 
-    operand: Measured | Attribute
+    operand: Measured | Remembered | Attribute
     value: Value
 
 
 Expression: TypeAlias = (
     Constant
     | Measured
+    | Remembered
     | Attribute
     | Tally
     | Arithmetic
@@ -149,6 +167,8 @@ def sort_of(expression: Expression) -> Sort:
             return sort_of_value(value)
         case Measured(name):
             return CATALOGUE[name].kind
+        case Remembered(_, sort):
+            return sort
         case Attribute():
             return "any"
         case Tally() | Arithmetic() | Negative():
@@ -167,7 +187,9 @@ def range_of(expression: Expression) -> Range:
             return (value, value)
         case Measured(name) if CATALOGUE[name].kind == "number":
             return (CATALOGUE[name].low, CATALOGUE[name].high)
-        case Default(Measured() as operand, float() as value):
+        case Remembered(_, "number", low, high):
+            return (low, high)
+        case Default((Measured() | Remembered()) as operand, float() as value):
             low, high = range_of(operand)
             return (min(low, value), max(high, value))
         case Tally():
@@ -196,17 +218,20 @@ def _combined(op: str, left: Range, right: Range) -> Range:
     return EVERYTHING if any(map(isnan, ends)) else (min(ends), max(ends))
 
 
-def walk(expression: Expression) -> Iterator[Expression]:
-    """The expression and all parts of it."""
+def walk(expression: Expression, *, deep: bool = True) -> Iterator[Expression]:
+    """The expression and all parts of it; `deep`: also what its memories ask."""
     yield expression
     match expression:
+        case Remembered(asks=asks):
+            if deep and asks is not None:
+                yield from walk(asks)
         case Arithmetic(_, left, right) | Compare(_, left, right):
-            yield from walk(left)
-            yield from walk(right)
+            yield from walk(left, deep=deep)
+            yield from walk(right, deep=deep)
         case Negative(operand) | Member(operand, _) | Not(operand) | Known(operand) | Default(operand, _):
-            yield from walk(operand)
+            yield from walk(operand, deep=deep)
         case And(parts) | Or(parts):
             for part in parts:
-                yield from walk(part)
+                yield from walk(part, deep=deep)
         case _:
             return

@@ -111,6 +111,7 @@ _ALL: tuple[Quantity, ...] = (
     # what cameras see
     _text("object", "识别目标类别", "label of the recognised object"),
     _text("object_id", "识别目标编号", "identity of the recognised object"),
+    _flag("object_left", "识别目标已离开", "the recognised object has left"),
     _number("score", "", 0, 1, "识别置信度", "confidence of the recognition"),
     _number("dwell", "s", 0, 31_536_000, "停留时长", "time the object has stayed in the area"),
     _number("vehicle_count", "", 0, 100_000, "车辆数", "vehicles in the area"),

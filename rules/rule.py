@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rules.conditions import Check, Decide, Where
+from rules.memory import Memory
 from rules.model import Kind, Micros, Text
+from rules.voting import Voting
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Rule:
     devices: frozenset[str]
     """Kinds of devices it watches."""
     quantities: frozenset[str]
-    """All that `when` and `clear` ask for."""
+    """All of the catalogue that `when` and `clear` ask for, also through a memory."""
     attributes: frozenset[str]
     """All words of the site file that it asks for, as `device.<name>` and `zone.<name>`; the built-in ones left out."""
     where: Where | None
@@ -50,6 +52,16 @@ class Rule:
     """Why this threshold."""
     definition: str
     """All that decides when it alarms, as text: while it stays the same, a new book keeps the rule's alarms."""
+    watched: frozenset[str] = frozenset()
+    """The quantities, reported and derived, whose change asks it anew."""
+    memories: tuple[tuple[frozenset[str], tuple[Memory, ...]], ...] = ()
+    """(kinds of devices, what the engine must remember of each such device for it)."""
+    voting: Voting | None = None
+    """How a rule about confirmed fire decides; the first halves of its counts are the `terms`."""
+
+    def memories_of(self, device_kind: str) -> tuple[Memory, ...]:
+        """What it needs to be remembered of a device of this kind."""
+        return tuple(memory for kinds, needed in self.memories if device_kind in kinds for memory in needed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,20 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
 
 from rules.conditions import (
     Check,
@@ -27,29 +35,16 @@ from rules.conditions import (
     compile_zone,
 )
 from rules.document import Document, Mistake, Mistakes, Path, dotted
-from rules.model import HOUR, MINUTE, SECOND, Kind, Micros, Text
+from rules.duration import duration, written
+from rules.memory import Memory, Silent, in_order
+from rules.model import HOUR, MINUTE, Kind, Micros, Text
 from rules.placement import locate
+from rules.remembering import SHORTEST
 from rules.rule import BookChanged, Rule, RuleBook
+from rules.voting import VOTERS, Voter, VoterName, Voting
 
 TEXT_LIMIT: Final = 1_000_000
 """Characters of one file."""
-
-LONGEST: Final[Micros] = 720 * HOUR
-"""No rule waits longer."""
-
-_DURATION = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?(?:(\d{1,6})ms)?")
-_UNITS = (24 * HOUR, HOUR, MINUTE, SECOND, SECOND // 1000)
-
-
-def duration(text: str) -> Micros:
-    """`250ms`, `10s`, `5m`, `24h`, `1h30m`, `7d` in microseconds. Raises ValueError."""
-    match = _DURATION.fullmatch(text)
-    if not text or match is None:
-        raise ValueError(f"`{text[:40]}` is not a duration")
-    total = sum(int(n) * unit for n, unit in zip(match.groups(), _UNITS, strict=True) if n)
-    if total > LONGEST:
-        raise ValueError(f"`{text}` is longer than {LONGEST // HOUR}h")
-    return total
 
 
 def load_book(texts: Sequence[tuple[str, str]]) -> RuleBook:
@@ -92,18 +87,13 @@ class Bilingual(_Strict):
     en: Words
 
 
-class RuleEntry(_Strict):
-    """One rule as it is written."""
+class _Head(_Strict):
+    """What all rules have."""
 
     id: Name
-    kind: Annotated[Kind, Field(strict=False)]
     subject: Literal["device", "zone"] = "device"
     devices: Annotated[list[Name], Field(min_length=1)]
     where: str | None = None
-    when: str
-    hold: Annotated[Duration, Field(alias="for")] = 0
-    clear: str | None = None
-    clear_for: Duration = 0
     latch: bool | None = None
     title: Bilingual
     advice: Bilingual | None = None
@@ -111,11 +101,108 @@ class RuleEntry(_Strict):
     reason: str = ""
 
 
+class RuleEntry(_Head):
+    """One rule as it is written."""
+
+    kind: Annotated[Kind, Field(strict=False)]
+    when: str
+    hold: Annotated[Duration, Field(alias="for")] = 0
+    clear: str | None = None
+    clear_for: Duration = 0
+
+
+class Rung(_Strict):
+    """One step of a ladder: a rule of its own, with its own timers up and down."""
+
+    kind: Annotated[Kind, Field(strict=False)]
+    when: str
+    hold: Annotated[Duration, Field(alias="for")] = 0
+    clear: str | None = None
+    clear_for: Duration = 0
+    title: Bilingual | None = None
+    advice: Bilingual | None = None
+
+
+class LadderEntry(_Head):
+    """Rules of one group that differ in how grave it is: rung 1 of `hot` is the rule `hot/1`."""
+
+    ladder: Annotated[list[Rung], Field(min_length=2, max_length=5)]
+
+    def rungs(self) -> list[RuleEntry]:
+        """Each as a rule."""
+        kinds = {rung.kind for rung in self.ladder}
+        head = {name: getattr(self, name) for name in _Head.model_fields}
+        head["group"] = self.group or ("fire" if kinds & {Kind.FIRE, Kind.PREALARM} else self.id)
+        return [
+            RuleEntry.model_construct(**head | {k: v for k, v in rung if v is not None} | {"id": f"{self.id}/{n}"})
+            for n, rung in enumerate(self.ladder, 1)
+        ]
+
+
+class VoterEntry(_Strict):
+    """One kind of evidence as it is written."""
+
+    devices: Annotated[list[Name], Field(min_length=1)]
+    when: str
+    silent: Annotated[Duration, Field(ge=SHORTEST)] = 24 * HOUR
+    """A device that has not spoken for longer is out of service."""
+
+
+class Confirm(_Strict):
+    """How many different kinds of evidence make a fire."""
+
+    need: Annotated[int, Field(ge=2, le=len(VOTERS))] = 2
+    within: Annotated[Duration, Field(ge=SHORTEST)] = 5 * MINUTE
+    adjacent: bool = True
+    voters: Annotated[dict[VoterName, VoterEntry], Field(min_length=2)]
+
+    @model_validator(mode="after")
+    def _enough(self) -> Confirm:
+        if self.need > len(self.voters):
+            raise ValueError(f"{self.need} of {len(self.voters)} kinds of evidence can never agree")
+        return self
+
+
+class ConfirmEntry(RuleEntry):
+    """A rule about zones that counts kinds of evidence instead of asking `when`."""
+
+    subject: Literal["zone"] = "zone"
+    devices: Annotated[list[Name], Field(max_length=0)] = []
+    when: Literal[""] = ""
+    clear: None = None
+    confirm: Confirm
+
+
+def _form(raw: Any) -> str | None:
+    if not isinstance(raw, dict):
+        return None
+    return next((form for form in ("ladder", "confirm") if form in raw), "rule")
+
+
+Written = Annotated[
+    Annotated[RuleEntry, Tag("rule")] | Annotated[LadderEntry, Tag("ladder")] | Annotated[ConfirmEntry, Tag("confirm")],
+    Discriminator(_form, custom_error_type="rule", custom_error_message="this is not a rule"),
+]
+
+
 class BookEntry(_Strict):
     """A whole file."""
 
     version: Literal[1]
-    rules: Annotated[list[RuleEntry], Field(min_length=1)]
+    written: Annotated[list[Written], Field(alias="rules", min_length=1)]
+
+    @property
+    def rules(self) -> list[RuleEntry]:
+        """The rules, each rung of a ladder as one; the rules of confirmed fire are ConfirmEntry."""
+        return [rule for rule, _ in self.placed()]
+
+    def placed(self) -> Iterator[tuple[RuleEntry, Path]]:
+        """Each rule, and where it is written."""
+        for i, entry in enumerate(self.written):
+            if isinstance(entry, LadderEntry):
+                yield from ((rung, ("rules", i, "ladder", j)) for j, rung in enumerate(entry.rungs()))
+            else:
+                yield entry, ("rules", i)
 
 
 _REMEDIES = {
@@ -134,22 +221,31 @@ _REMEDIES = {
     "latch": "write true or false",
     "title": "write {zh: …, en: …}",
     "advice": "write {zh: …, en: …}, or leave it out",
+    "ladder": "write two to five rungs, each beginning with `- kind:`",
+    "confirm": "write {need: 2, within: 5m, voters: {smoke: {devices: […], when: …}, heat: …}}",
+    "need": "write a number from 2 to the number of voters",
+    "within": "write for example 5m, at least 1s",
+    "silent": "write for example 100s or 24h, at least 1s",
+    "adjacent": "write true or false",
+    "voters": f"name at least two of {', '.join(VOTERS)}",
     "reason": "write a text",
     "zh": "write the Chinese text",
     "en": "write the English text",
 }
-_FIELDS = [*(f.alias or name for name, f in RuleEntry.model_fields.items()), *BookEntry.model_fields, "zh", "en"]
+_MODELS = (BookEntry, RuleEntry, LadderEntry, Rung, ConfirmEntry, Confirm, VoterEntry, Bilingual)
+_FIELDS = list(dict.fromkeys(f.alias or name for model in _MODELS for name, f in model.model_fields.items()))
 
 _Condition = TypeVar("_Condition", DeviceCondition, ZoneCondition, WhereCondition)
 
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
-    """The conditions of one rule; None where there is none, or where it has a flaw."""
+    """The conditions of one rule; None where there is none, or where it has a flaw. `voters`: only of a confirmed fire."""
 
     where: WhereCondition | None
-    when: DeviceCondition | ZoneCondition | None
-    clear: DeviceCondition | ZoneCondition | None
+    when: DeviceCondition | ZoneCondition | None = None
+    clear: DeviceCondition | ZoneCondition | None = None
+    voters: tuple[DeviceCondition, ...] = ()
 
 
 class _BookFile:
@@ -168,7 +264,7 @@ class _BookFile:
             self._entry = self.document.validate(BookEntry)
         except Mistakes as error:
             self.mistakes += map(_with_remedy, error.mistakes)
-        self._compiled = [self._compile(i, raw) for i, raw in self._raw()]
+        self._compiled = [compiled for i, raw in self._raw() for compiled in self._compile(("rules", i), raw)]
 
     def rules(self) -> Iterator[tuple[RuleEntry, _Compiled]]:
         """Each rule with its conditions, in order; nothing from a file with mistakes."""
@@ -186,13 +282,25 @@ class _BookFile:
         rules = data.get("rules") if isinstance(data, dict) else None
         return [(i, raw) for i, raw in enumerate(rules) if isinstance(raw, dict)] if isinstance(rules, list) else []
 
-    def _compile(self, i: int, raw: dict[str, Any]) -> _Compiled:
-        path: Path = ("rules", i)
-        if raw.get("kind") == Kind.FIRE and raw.get("latch") is False:
-            message = "a fire always latches: it ends only by reset"
-            self.mistakes.append(self.document.mistake((*path, "latch"), message, "leave it out"))
+    def _compile(self, path: Path, raw: dict[str, Any]) -> Iterator[_Compiled]:
         where = self._condition((*path, "where"), raw.get("where"), compile_where)
-        if raw.get("subject", "device") == "zone":
+        zone = raw.get("subject", "device") == "zone"
+        match _form(raw):
+            case "ladder":
+                rungs = raw["ladder"] if isinstance(raw["ladder"], list) else []
+                for j, rung in enumerate(rungs):
+                    if isinstance(rung, dict):
+                        yield self._conditions((*path, "ladder", j), rung, where, zone, raw.get("latch"))
+            case "confirm":
+                yield self._voters(path, raw, where)
+            case _:
+                yield self._conditions(path, raw, where, zone, raw.get("latch"))
+
+    def _conditions(
+        self, path: Path, raw: dict[str, Any], where: WhereCondition | None, zone: bool, latch: object
+    ) -> _Compiled:
+        self._latching(path, raw, latch)
+        if zone:
             zone_when = self._condition((*path, "when"), raw.get("when"), compile_zone)
             zone_clear = self._condition((*path, "clear"), raw.get("clear"), lambda text: compile_zone(text, zone_when))
             self._measured((*path, "when"), zone_when)
@@ -201,6 +309,32 @@ class _BookFile:
         clear = self._condition((*path, "clear"), raw.get("clear"), compile_device)
         self._measured((*path, "when"), when)
         return _Compiled(where, when, clear)
+
+    def _voters(self, path: Path, raw: dict[str, Any], where: WhereCondition | None) -> _Compiled:
+        """A voter says yes while its condition is true or was within the window, and its device is not under test."""
+        self._latching(path, raw, raw.get("latch"))
+        confirm = raw["confirm"] if isinstance(raw["confirm"], dict) else {}
+        voters = confirm.get("voters")
+        within = confirm.get("within", "5m")
+        found = []
+        for name, voter in voters.items() if isinstance(voters, dict) else ():
+            if not isinstance(voter, dict):
+                continue
+            at: Path = (*path, "confirm", "voters", name, "when")
+            when = self._condition(at, voter.get("when"), compile_device)
+            self._measured(at, when)
+            if when is not None and not self.mistakes:
+                try:
+                    found.append(compile_device(f"recent({when.text}, {within}) and not default(test, false)"))
+                except ConditionError as error:  # too long or too deep, with what is put around it
+                    flaw = error.flaws[0]
+                    self.mistakes.append(self.document.mistake(at, flaw.message, flaw.remedy))
+        return _Compiled(where, voters=tuple(found))
+
+    def _latching(self, path: Path, raw: dict[str, Any], latch: object) -> None:
+        if raw.get("kind") == Kind.FIRE and latch is False:
+            message = "a fire always latches: it ends only by reset"
+            self.mistakes.append(self.document.mistake((*path, "latch"), message, "leave it out"))
 
     def _condition(self, path: Path, text: object, compiler: Callable[[str], _Condition]) -> _Condition | None:
         if not isinstance(text, str):
@@ -216,7 +350,7 @@ class _BookFile:
 
     def _measured(self, path: Path, condition: DeviceCondition | ZoneCondition | None) -> None:
         """A condition on attributes alone would never be asked: no reading could change its answer."""
-        if condition is not None and not condition.quantities:
+        if condition is not None and not condition.asked.measured:
             message = "nothing that is measured decides this"
             self.mistakes.append(self.document.mistake(path, message, "name a quantity; attributes belong in `where`"))
 
@@ -224,7 +358,7 @@ class _BookFile:
 def _with_remedy(mistake: Mistake) -> Mistake:
     name = mistake.field.rpartition(".")[2]
     if mistake.message == "unknown field":
-        near = difflib.get_close_matches(name, _FIELDS, 1)
+        near = [] if name in _FIELDS else difflib.get_close_matches(name, _FIELDS, 1)
         return replace(mistake, remedy=f"did you mean `{near[0]}`?" if near else "leave it out")
     return replace(mistake, remedy=_REMEDIES.get(name.partition("[")[0], ""))
 
@@ -263,22 +397,27 @@ def _index(rules: Sequence[Rule]) -> dict[tuple[str, str], tuple[Rule, ...]]:
 
 def _rule(entry: RuleEntry, compiled: _Compiled) -> Rule:
     where, when, clear = compiled.where, compiled.when, compiled.clear
-    conditions = [c for c in (where, when, clear) if c is not None]
-    asked = [c for c in (when, clear) if c is not None]
+    asked = [c.asked for c in (when, clear, *compiled.voters) if c is not None]
     fire = entry.kind is Kind.FIRE
-    of_device = isinstance(when, DeviceCondition)
+    kinds, watched = frozenset(entry.devices), frozenset[str]()
+    memories = [(kinds, in_order([m for a in asked for m in a.memories]))]
+    voting = None
+    if isinstance(entry, ConfirmEntry):
+        voting, memories = _voting(entry.confirm, compiled.voters)
+        kinds = frozenset[str]().union(*(voter.devices for voter in voting.voters))
+        watched = _SERVICE.union(voter.silent for voter in voting.voters)
     return Rule(
         id=entry.id,
         kind=entry.kind,
         subject=entry.subject,
-        devices=frozenset(entry.devices),
-        quantities=frozenset[str]().union(*(c.quantities for c in asked)),
-        attributes=frozenset[str]().union(*(c.attributes for c in conditions)),
+        devices=kinds,
+        quantities=frozenset[str]().union(*(a.quantities for a in asked)),
+        attributes=frozenset[str]().union(*(a.attributes for a in [*asked, *([where.asked] if where else [])])),
         where=where.check if where else None,
         check=when.check if isinstance(when, DeviceCondition) else None,
         clear_check=clear.check if isinstance(clear, DeviceCondition) else None,
-        terms=() if of_device else _terms(when, clear),
-        decide=when.decide if isinstance(when, ZoneCondition) else None,
+        terms=_voters_terms(voting, compiled.voters) if voting else _terms(when, clear),
+        decide=voting.decide if voting else when.decide if isinstance(when, ZoneCondition) else None,
         decide_clear=_decide_clear(when, clear),
         hold=entry.hold,
         clear_for=entry.clear_for,
@@ -288,7 +427,36 @@ def _rule(entry: RuleEntry, compiled: _Compiled) -> Rule:
         group=entry.group or ("fire" if entry.kind in (Kind.FIRE, Kind.PREALARM) else entry.id),
         source=entry.reason,
         definition=_definition(entry),
+        watched=frozenset[str]().union(watched, *(a.watched for a in asked)),
+        memories=tuple((of, needed) for of, needed in memories if needed),
+        voting=voting,
     )
+
+
+_SERVICE = frozenset({"online", "fault", "test"})
+"""What decides whether a voter's device is in service, beside its silence."""
+
+
+def _voting(
+    confirm: Confirm, compiled: Sequence[DeviceCondition]
+) -> tuple[Voting, list[tuple[frozenset[str], tuple[Memory, ...]]]]:
+    """How it decides, and what must be remembered of which kinds of devices for it."""
+    voters, memories = [], []
+    for (name, entry), yes in zip(confirm.voters.items(), compiled, strict=True):
+        silent = Silent(f"silent({written(entry.silent)})", entry.silent)
+        voters.append(Voter(name, frozenset(entry.devices), silent.name))
+        memories.append((voters[-1].devices, in_order([*yes.asked.memories, silent])))
+    return Voting(confirm.need, confirm.adjacent, tuple(voters)), memories
+
+
+def _voters_terms(voting: Voting, compiled: Sequence[DeviceCondition]) -> tuple[Check, ...]:
+    """First whether each says yes, then whether each is out of service."""
+
+    def yes(voter: Voter, check: Check) -> Check:
+        return lambda known, device, zone: device.kind in voter.devices and check(known, device, zone)
+
+    pairs = zip(voting.voters, compiled, strict=True)
+    return (*(yes(voter, when.check) for voter, when in pairs), *(voter.out for voter in voting.voters))
 
 
 def _terms(when: object, clear: object) -> tuple[Check, ...]:
@@ -313,8 +481,19 @@ def _definition(entry: RuleEntry) -> str:
             entry.hold,
             entry.clear_for,
             entry.latch,
+            entry.confirm.model_dump() if isinstance(entry, ConfirmEntry) else None,
         )
     )
 
 
-__all__ = ["BookChanged", "BookEntry", "Rule", "RuleBook", "RuleEntry", "duration", "load_book"]
+__all__ = [
+    "BookChanged",
+    "BookEntry",
+    "ConfirmEntry",
+    "LadderEntry",
+    "Rule",
+    "RuleBook",
+    "RuleEntry",
+    "duration",
+    "load_book",
+]

@@ -9,6 +9,8 @@ import ast
 import re
 from dataclasses import dataclass
 
+from rules.duration import WRITTEN
+
 TEXT_LIMIT = 2_000
 """Characters of one condition."""
 
@@ -37,6 +39,8 @@ class ConditionError(ValueError):
         super().__init__("; ".join(f"{f.line + 1}:{f.column + 1}: {f.message} ({f.remedy})" for f in self.flaws))
 
 
+_DURATION = re.compile(rf"(?<![\w.])(?=\d){WRITTEN}(?<=[a-z])(?!\w)")
+_LETTERS = str.maketrans("0123456789", "αβγδεζηθικ")
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 _FULL_WIDTH = dict(zip("（）＞＜＝，．＋－×＊÷／“”‘’。、", "()><=,.+-**//\"\"''.,", strict=True))
 _FULL_WIDTH |= {"≥": ">=", "≤": "<=", "≠": "!=", "！": "not", "＆": "and", "｜": "or"}
@@ -66,6 +70,12 @@ class Source:
         # one line for the parser, of the same length, so that every index stays true
         self._flat = re.sub(r"[\r\n\t]", " ", text)
         self._indent = len(self._flat) - len(self._flat.lstrip(" "))
+        self._bare = _QUOTED.sub(lambda quoted: " " * len(quoted[0]), self._flat)
+        self._parsed = self._flat
+        for found in _DURATION.finditer(self._bare):
+            # Python knows no `60s`: it is handed a name of as many characters, which nobody would write
+            start, end = found.span()
+            self._parsed = self._parsed[:start] + found[0].translate(_LETTERS) + self._parsed[end:]
 
     def flaw(self, index: int, message: str, remedy: str) -> Flaw:
         """A flaw at a character of the text."""
@@ -79,9 +89,22 @@ class Source:
 
     def shown(self, node: ast.expr) -> str:
         """The part as it was written, shortened for a message."""
+        return _clip(" ".join(self._written(node).split()))
+
+    def whole(self, node: ast.expr) -> str:
+        """The part as it was written, with white space evened out where it means nothing."""
+        pieces = re.split(f"({_QUOTED.pattern})", self._written(node))
+        return "".join(piece if i % 2 else re.sub(" +", " ", piece) for i, piece in enumerate(pieces)).strip()
+
+    def duration(self, node: ast.expr) -> str | None:
+        """The text of a duration, if this is one."""
+        # what the parser takes for a name and begins with a digit was never a name
+        text = self._written(node)
+        return text if isinstance(node, ast.Name) and text[0].isdigit() else None
+
+    def _written(self, node: ast.expr) -> str:
         end = node.end_col_offset if node.end_col_offset is not None else node.col_offset
-        part = " ".join(self._flat[self._index(node.col_offset) : self._index(end)].split())
-        return part if len(part) <= _SHOWN else part[:_SHOWN] + "…"
+        return self._flat[self._index(node.col_offset) : self._index(end)]
 
     def parse(self) -> ast.expr:
         """The syntax tree. Raises ConditionError."""
@@ -93,7 +116,7 @@ class Source:
         if slips := self._slips():
             raise ConditionError(slips)
         try:
-            tree = ast.parse(self._flat[self._indent :], mode="eval").body
+            tree = ast.parse(self._parsed[self._indent :], mode="eval").body
         except SyntaxError as error:
             raise ConditionError([self._syntax(error)]) from None
         except (RecursionError, MemoryError):
@@ -105,11 +128,11 @@ class Source:
 
     def _index(self, byte_offset: int) -> int:
         """`ast` counts bytes of UTF-8."""
-        line = self._flat[self._indent :].encode()
+        line = self._parsed[self._indent :].encode()
         return self._indent + len(line[:byte_offset].decode())
 
     def _slips(self) -> list[Flaw]:
-        bare = _QUOTED.sub(lambda quoted: " " * len(quoted[0]), self._flat)
+        bare = _DURATION.sub(lambda found: " " * len(found[0]), self._bare)
         # also inside of quotes, where it would hide the end of the text
         message = "`\\` is not part of the language"
         found = [self.flaw(i, message, "leave it out") for i, c in enumerate(self._flat) if c == "\\"]

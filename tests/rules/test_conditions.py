@@ -135,8 +135,8 @@ def test_arithmetic_that_no_float_can_hold_is_unknown() -> None:
 
 def test_what_a_condition_asks_for() -> None:
     found = compile_device("smoke and temperature > device.limit and zone.kind == zone.sort and known(heat)")
-    assert found.quantities == {"smoke", "temperature", "heat"}
-    assert found.attributes == {"device.limit", "zone.sort"}
+    assert found.asked.quantities == {"smoke", "temperature", "heat"}
+    assert found.asked.attributes == {"device.limit", "zone.sort"}
 
 
 def test_where_asks_the_site_file_and_unknown_is_no() -> None:
@@ -145,7 +145,7 @@ def test_where_asks_the_site_file_and_unknown_is_no() -> None:
     )
     assert compile_where("device.nothing == 1").check(DEVICE, ZONE) is False
     assert compile_where("not device.nothing").check(DEVICE, ZONE) is False
-    assert compile_where("device.limit > 10").attributes == {"device.limit"}
+    assert compile_where("device.limit > 10").asked.attributes == {"device.limit"}
 
 
 # --- zones ------------------------------------------------------------------------------------------------------------
@@ -153,7 +153,7 @@ def test_where_asks_the_site_file_and_unknown_is_no() -> None:
 
 def test_a_zone_counts_the_devices_at_which_a_term_holds() -> None:
     found = compile_zone("any(smoke) and any(temperature > 45 or heat)")
-    assert found.quantities == {"smoke", "temperature", "heat"}
+    assert found.asked.quantities == {"smoke", "temperature", "heat"}
     assert [term({"smoke": True}, DEVICE, ZONE) for term in found.terms] == [True, None]
     assert [term({"temperature": 50.0}, DEVICE, ZONE) for term in found.terms] == [None, True]
     assert found.decide([1, 1]) is True
@@ -198,7 +198,7 @@ def test_the_same_question_is_asked_once_and_clear_continues_the_terms_of_when()
     assert clear.decide([9, 0, 0]) is True
     assert clear.decide([9, 1, 0]) is False
     assert clear.decide([9, 0, 1]) is False
-    assert clear.quantities == {"smoke", "heat", "flame"}
+    assert clear.asked.quantities == {"smoke", "heat", "flame"}
 
 
 # --- flaws ------------------------------------------------------------------------------------------------------------
@@ -225,7 +225,12 @@ SHAPE = "a condition is comparisons joined by and, or, not; see docs/rules.md"
         ),
         ("known and smoke", (0, 0), "`known` is a function", "write known(quantity)"),
         ("smoke and knwn(heat)", (0, 10), "there is no function `knwn`", "did you mean `known`?"),
-        ("xyz(heat)", (0, 0), "there is no function `xyz`", "the functions are known, default, any, count"),
+        (
+            "xyz(heat)",
+            (0, 0),
+            "there is no function `xyz`",
+            "the functions are in docs/rules.md",
+        ),
         ("known(3)", (0, 0), "`known(3)` cannot be read", "write known(quantity)"),
         ("known(true)", (0, 0), "`known(true)` cannot be read", "write known(quantity)"),
         ("known(smoke, heat)", (0, 0), "`known(smoke, heat)` cannot be read", "write known(quantity)"),
@@ -391,8 +396,8 @@ def test_all_flaws_at_once_in_the_order_of_the_text() -> None:
         ("count(smoke) >= 0", 0, "`count(smoke) >= 0` is always true", "`count(smoke)` is at least 0"),
         ("any(smok)", 4, "there is no quantity `smok`", "did you mean `smoke`?"),
         ("any(temperature)", 4, "`temperature` is a number, not a condition", "compare it: `temperature > …`"),
-        ("any()", 0, "`any()` cannot be read", "write any(condition)"),
-        ("any(smoke, heat)", 0, "`any(smoke, heat)` cannot be read", "write any(condition)"),
+        ("any()", 0, "`any()` cannot be read", "write any(condition), or any(condition, 5m)"),
+        ("any(smoke, heat)", 11, "`heat` is not a duration", "write for example 60s, 5m or 1h30m"),
         ("1 < 2", 0, "`1 < 2` does not depend on anything", "leave it out"),
     ],
 )

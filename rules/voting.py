@@ -1,0 +1,89 @@
+"""Confirmed fire: k of n different kinds of evidence, in a zone and perhaps the ones beside it (GB 50116-2013 4.1.6).
+
+A voter is a kind of evidence, not a device. When all devices of a voter are out of service it cannot say yes, so fewer yeses are
+needed, at least one; a place that was built with too few kinds never confirms by such a rule. Knows no readings and no places: it
+judges counts of devices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+from rules.model import Device, Value, Zone
+
+VoterName: TypeAlias = Literal[
+    "smoke", "heat", "flame", "gas", "thermal", "camera", "charger", "call_point", "discharge"
+]
+"""A kind of evidence; two devices of one kind are one voter."""
+VOTERS: tuple[str, ...] = get_args(VoterName)
+
+
+@dataclass(frozen=True, slots=True)
+class Voter:
+    """One kind of evidence: which devices give it, and the derived quantity that says whether one of them is silent."""
+
+    name: str
+    devices: frozenset[str]
+    silent: str
+
+    def absence(self, known: Mapping[str, Value]) -> str:
+        """Why a device that has spoken is out of service, or an empty string."""
+        if known.get("online") is False:
+            return "offline"
+        return next(
+            (word for word in ("fault", "test") if known.get(word) is True), "silent" if known.get(self.silent) else ""
+        )
+
+    def out(self, known: Mapping[str, Value], device: Device, zone: Zone) -> bool:
+        """The second term of the voter: is this device, one of its own, out of service?"""
+        return device.kind in self.devices and bool(self.absence(known))
+
+
+@dataclass(frozen=True, slots=True)
+class Voting:
+    """The counts that it judges are five for each voter, in this order, of devices:
+
+    in the area that say yes; in the area that are out of service; in the zone itself that say yes; listed in the area; heard in it.
+    The first two are the rule's terms.
+    """
+
+    need: int
+    adjacent: bool
+    """Does the area take in the adjacent zones?"""
+    voters: tuple[Voter, ...]
+
+    @property
+    def slots(self) -> int:
+        """How many counts there are."""
+        return 5 * len(self.voters)
+
+    def yes(self, counts: Sequence[int]) -> list[Voter]:
+        """Who confirms."""
+        return [voter for voter, count in zip(self.voters, counts, strict=False) if count]
+
+    def missing(self, counts: Sequence[int]) -> list[Voter]:
+        """The voters that the area was built with and that are wholly out of service, without a word within the window."""
+        n = len(self.voters)
+        return [
+            voter
+            for i, voter in enumerate(self.voters)
+            if counts[3 * n + i] and not counts[i] and counts[4 * n + i] <= counts[n + i]
+        ]
+
+    def needed(self, counts: Sequence[int]) -> int:
+        """How many yeses it takes here now; 0 where it never confirms."""
+        n = len(self.voters)
+        built = sum(map(bool, counts[3 * n : 4 * n]))
+        if built < self.need:
+            return 0
+        left = built - len(self.missing(counts))
+        return self.need if left == built else max(1, min(self.need, left))
+
+    def decide(self, counts: Sequence[int]) -> bool:
+        """Is it confirmed? At least one yes must come from the zone itself."""
+        n = len(self.voters)
+        if not any(counts[2 * n : 3 * n]):
+            return False
+        return 0 < self.needed(counts) <= len(self.yes(counts))

@@ -1,0 +1,211 @@
+"""Memories over a window of time: what the newest values of a quantity come to together.
+
+A window is kept as at most seventeen buckets of a sixteenth of its length, each a few sums: so it takes the same bounded room
+whatever the rate of the readings, and begins up to a sixteenth of its length before it should. It is counted back from the newest
+reading; when that one is older than the window itself, the answer is unknown (a count instead falls to nought).
+
+Knows no rules, no timers and no text. A state is a bytearray: the time of the newest reading, then the buckets, oldest first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from struct import Struct
+from typing import Any
+
+from rules.memory import INSTANT, Memory, Moment, State
+from rules.model import SECOND, Micros, Value
+
+BUCKETS = 16
+"""Of a window's length; one more is kept, since the window ends inside of the newest one."""
+
+_NEWEST = Struct("<q")
+
+
+class _Window(Memory):
+    """Buckets of `row`, whose first field is the bucket's number: its time in bucket lengths since the epoch."""
+
+    __slots__ = ("_quantity", "_row", "_width")
+
+    def __init__(self, name: str, quantity: str, span: Micros, row: Struct) -> None:
+        super().__init__(name, frozenset({quantity}), span)
+        self._quantity = quantity
+        self._row = row
+        self._width = max(span // BUCKETS, 1)
+
+    def new(self, at: Micros) -> State:
+        """No reading."""
+        return bytearray(_NEWEST.size)
+
+    def hear(self, state: State, moment: Moment) -> Value | None:
+        """Add the reading, if there is one."""
+        value = moment.said.get(self._quantity)
+        if value is not None:
+            _NEWEST.pack_into(state, 0, moment.at)
+            self._forget(state, moment.at)
+            self._add(state, moment.at, float(value))
+        elif moment.at - _NEWEST.unpack_from(state)[0] > self.span:
+            del state[_NEWEST.size :]
+        return self._answer(state) if len(state) > _NEWEST.size else None
+
+    def due(self, state: State, moment: Moment) -> Micros | None:
+        """When the newest reading is too old."""
+        return int(_NEWEST.unpack_from(state)[0]) + self.span + INSTANT if len(state) > _NEWEST.size else None
+
+    def plain(self, state: State) -> Any:
+        """Bytes."""
+        return bytes(state)
+
+    def restored(self, plain: Any) -> State:
+        """From bytes."""
+        return bytearray(plain)
+
+    def _forget(self, state: State, at: Micros) -> None:
+        """The buckets that ended before the window begins."""
+        first, size, start = at // self._width - BUCKETS, self._row.size, _NEWEST.size
+        end = start
+        while end < len(state) and self._row.unpack_from(state, end)[0] < first:
+            end += size
+        del state[start:end]
+
+    def _bucket(self, state: State, at: Micros) -> tuple[int, tuple[Any, ...] | None]:
+        """Where the bucket of this time stands or shall stand, and what is in it."""
+        last = len(state) - self._row.size
+        if last >= _NEWEST.size:
+            row = self._row.unpack_from(state, last)
+            if row[0] == at // self._width:
+                return last, row
+        state.extend(bytes(self._row.size))
+        return len(state) - self._row.size, None
+
+    def _rows(self, state: State) -> list[tuple[Any, ...]]:
+        return list(self._row.iter_unpack(memoryview(state)[_NEWEST.size :]))
+
+    def _add(self, state: State, at: Micros, value: float) -> None:
+        raise NotImplementedError
+
+    def _answer(self, state: State) -> Value | None:
+        raise NotImplementedError
+
+
+class Rise(_Window):
+    """How much the quantity rises over the window: the slope of the line of least squares through all its readings, times its length.
+
+    So one bad sample in ten does little, and readings need not come evenly. Unknown until three readings span half the window. Never
+    more than the quantity's whole range. A bucket: number, first time, count, and the sums of t, v, t·t, t·v, where t counts seconds
+    from the bucket's begin.
+    """
+
+    __slots__ = ("_most",)
+    bytes_bound = 57 + _NEWEST.size + (BUCKETS + 1) * 56
+
+    def __init__(self, name: str, quantity: str, span: Micros, most: float) -> None:
+        super().__init__(name, quantity, span, _RISE)
+        self._most = most
+
+    def _add(self, state: State, at: Micros, value: float) -> None:
+        offset, row = self._bucket(state, at)
+        t = (at % self._width) / SECOND
+        number, first, n, st, sv, stt, stv = row or (at // self._width, at, 0.0, 0.0, 0.0, 0.0, 0.0)
+        _RISE.pack_into(state, offset, number, first, n + 1, st + t, sv + value, stt + t * t, stv + t * value)
+
+    def _answer(self, state: State) -> float | None:
+        rows = self._rows(state)
+        newest, width = rows[-1][0], self._width / SECOND
+        if _NEWEST.unpack_from(state)[0] - rows[0][1] < self.span / 2:
+            return None
+        n = st = sv = stt = stv = 0.0
+        for number, _, count, t, v, tt, tv in rows:
+            back = (number - newest) * width  # the same times, counted from the newest bucket's begin
+            n += count
+            st += t + count * back
+            sv += v
+            stt += tt + (2 * t + count * back) * back
+            stv += tv + v * back
+        if n < 3:
+            return None
+        slope = (n * stv - st * sv) / (n * stt - st * st)
+        return max(-self._most, min(self._most, slope * self.span / SECOND))
+
+
+class Mean(_Window):
+    """The mean of the window's readings. A bucket: number, count, sum."""
+
+    __slots__ = ()
+    bytes_bound = 57 + _NEWEST.size + (BUCKETS + 1) * 24
+
+    def __init__(self, name: str, quantity: str, span: Micros) -> None:
+        super().__init__(name, quantity, span, _MEAN)
+
+    def _add(self, state: State, at: Micros, value: float) -> None:
+        offset, row = self._bucket(state, at)
+        number, n, total = row or (at // self._width, 0.0, 0.0)
+        _MEAN.pack_into(state, offset, number, n + 1, total + value)
+
+    def _answer(self, state: State) -> float:
+        rows = self._rows(state)
+        return float(sum(row[2] for row in rows) / sum(row[1] for row in rows))
+
+
+class Extreme(_Window):
+    """The highest or lowest of the window's readings. A bucket: number, value."""
+
+    __slots__ = ("_choose",)
+    bytes_bound = 57 + _NEWEST.size + (BUCKETS + 1) * 16
+
+    def __init__(self, name: str, quantity: str, span: Micros, choose: Callable[..., float]) -> None:
+        super().__init__(name, quantity, span, _PAIR)
+        self._choose = choose
+        """`min` or `max`"""
+
+    def _add(self, state: State, at: Micros, value: float) -> None:
+        offset, row = self._bucket(state, at)
+        _PAIR.pack_into(state, offset, at // self._width, value if row is None else self._choose(row[1], value))
+
+    def _answer(self, state: State) -> float:
+        return self._choose(row[1] for row in self._rows(state))
+
+
+class Changes(_Window):
+    """How often a flag has changed within the window; the first word is no change. Nought after a quiet window, never unknown again.
+
+    A bucket: number, changes. Before them, in the place of the newest time, stands the flag as last heard: 0 never, 1 false, 2 true.
+    """
+
+    __slots__ = ()
+    bytes_bound = Extreme.bytes_bound
+
+    def __init__(self, name: str, quantity: str, span: Micros) -> None:
+        super().__init__(name, quantity, span, _PAIR)
+
+    def hear(self, state: State, moment: Moment) -> float | None:
+        """Count it, and forget what is too old."""
+        self._forget(state, moment.at)
+        value, was = moment.said.get(self._quantity), _NEWEST.unpack_from(state)[0]
+        if value is not None:
+            now = 2 if value else 1
+            _NEWEST.pack_into(state, 0, now)
+            if was not in (0, now):
+                self._add(state, moment.at, 1.0)
+        elif not was:
+            return None
+        return self._answer(state)
+
+    def due(self, state: State, moment: Moment) -> Micros | None:
+        """When the oldest bucket leaves the window."""
+        if len(state) == _NEWEST.size:
+            return None
+        oldest: int = self._row.unpack_from(state, _NEWEST.size)[0]
+        return (oldest + BUCKETS + 1) * self._width
+
+    def _add(self, state: State, at: Micros, value: float) -> None:
+        offset, row = self._bucket(state, at)
+        _PAIR.pack_into(state, offset, at // self._width, value if row is None else row[1] + value)
+
+    def _answer(self, state: State) -> float:
+        return float(sum(row[1] for row in self._rows(state)))
+
+
+_RISE = Struct("<qqddddd")
+_MEAN = Struct("<qdd")
+_PAIR = Struct("<qd")
