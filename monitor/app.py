@@ -25,7 +25,8 @@ import structlog
 from monitor import book_watch, wiring
 from monitor.adapters.mqtt import MqttFeed
 from monitor.adapters.systemd import Notifier
-from monitor.board import AlarmView, Board, BookChange, BookRefused, DeviceState, MoveRefused, RuleView, UnknownIncident
+from monitor.board import AlarmView, Board, BookRefused, DeviceState, MoveRefused, RuleView, UnknownIncident
+from monitor.book_change import BookChange, difference
 from monitor.clock import Clock
 from monitor.console.app import make_app, serve
 from monitor.console.metrics import Statistics
@@ -57,7 +58,7 @@ from rules.model import (
     Trouble,
     Verb,
 )
-from rules.rule import BookChanged, Rule, RuleBook
+from rules.rule import BookChanged, RuleBook
 from rules.rulebook import load_book
 
 log = structlog.get_logger(__name__)
@@ -430,28 +431,6 @@ class Daemon:
             tape_bytes=self.ledger.tape_bytes,
             ledger_bytes=self.ledger.path.stat().st_size,
         )
-
-
-def difference(before: RuleBook, after: RuleBook) -> BookChange:
-    """What another book changes, rule by rule."""
-    added: list[str] = []
-    changed: list[str] = []
-    reworded: list[str] = []
-    unchanged: list[str] = []
-    for rule in after.rules:
-        old = before.by_id.get(rule.id)
-        if old is None:
-            added.append(rule.id)
-        elif old.definition != rule.definition:
-            changed.append(rule.id)
-        else:
-            (unchanged if _words(old) == _words(rule) else reworded).append(rule.id)
-    removed = tuple(rule.id for rule in before.rules if rule.id not in after.by_id)
-    return BookChange(tuple(added), removed, tuple(changed), tuple(reworded), tuple(unchanged))
-
-
-def _words(rule: Rule) -> tuple[object, ...]:
-    return rule.title, rule.advice, rule.group, rule.source
 
 
 class _Devices(Mapping[str, DeviceState]):

@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from monitor.book_change import BookChange
 from monitor.explanation import Explanation
 from monitor.ports import Ledger, TimelineRow
 from rules.document import Mistake
@@ -107,20 +108,6 @@ class RuleView:
     advice: Text | None = None
     group: str = ""
     reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class BookChange:
-    """What reading the rule books again came to: ids of rules, each in one of the lists, in book order."""
-
-    added: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
-    """Their alarms have ended."""
-    changed: tuple[str, ...] = ()
-    """They decide otherwise than before: their alarms have ended, and rise again by the next reading."""
-    reworded: tuple[str, ...] = ()
-    """They decide as before and say it in other words: their alarms go on."""
-    unchanged: tuple[str, ...] = ()
 
 
 class BookRefused(Exception):

@@ -28,6 +28,7 @@ from monitor.doctor import examine
 from monitor.findings import Finding
 from monitor.ledger import copies
 from monitor.ledger.connection import LedgerError
+from monitor.ledger.past import Past, opened_past
 from monitor.lookout import Limits
 from monitor.outbox import LaneLimits
 from monitor.ports import Channel, History, Message
@@ -98,6 +99,11 @@ def backup(settings: Settings, target: Path) -> None:
 def taped(folder: Path, begin: Micros, end: Micros) -> AbstractContextManager[tuple[Iterator[Message], Micros, Micros]]:
     """(messages, first_at, last_at) of a slice of the ledger in a data folder. Raises LedgerError."""
     return copies.messages_between(folder, begin, end)
+
+
+def present(folder: Path) -> AbstractContextManager[Past]:
+    """Newest snapshot and tape of the ledger in a data folder; a daemon may be writing it. Raises LedgerError."""
+    return opened_past(folder)
 
 
 def limits(settings: Settings) -> Limits:
@@ -211,6 +217,7 @@ __all__ = [
     "histories",
     "lane_limits",
     "limits",
+    "present",
     "send",
     "tap",
     "taped",

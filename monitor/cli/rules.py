@@ -14,6 +14,7 @@ import typer
 from rich.progress import Progress
 from rich.text import Text as Styled
 
+from monitor.cli import backtesting, explaining
 from monitor.cli.terminal import Config, book_texts, fail, out, progress, read_site, refuse, say
 from monitor.settings import TESTS
 from monitor.stories.reader import Story, load
@@ -102,3 +103,7 @@ def _print_result(result: TestResult) -> None:
         out.print(line, soft_wrap=True)
     for complaint in result.complaints:
         say(f"  {complaint}", "red")
+
+
+rules_app.command("backtest")(backtesting.command)
+rules_app.command("explain")(explaining.command)

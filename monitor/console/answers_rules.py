@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from monitor.board import BookChange
+from monitor.book_change import BookChange
 from monitor.console.answers import Answer
 from monitor.console.times import Time
 from monitor.explanation import Explanation, Part

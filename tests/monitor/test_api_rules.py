@@ -5,8 +5,8 @@ The desk here is a real engine on a small book; no daemon, no files.
 
 from __future__ import annotations
 
-from monitor.app import difference
-from monitor.board import BookChange, BookRefused
+from monitor.board import BookRefused
+from monitor.book_change import BookChange, difference
 from monitor.explain import explain
 from monitor.explanation import Explanation
 from rules.document import Mistakes

@@ -1,0 +1,230 @@
+"""What an explanation says is what the engine does: the same verdict for any values, and the alarm as it stands, step by step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor.explain import explain
+from monitor.explanation import Explanation, Part, UnknownRule, UnknownSubject
+from monitor.rule_sources import sources
+from monitor.settings import shipped_books
+from rules.engine import Engine
+from rules.model import (
+    SECOND,
+    AlarmState,
+    Device,
+    Micros,
+    Move,
+    Neighbourhood,
+    Reading,
+    Station,
+    Text,
+    Tick,
+    Value,
+    Verb,
+    Zone,
+)
+from rules.quantities import CATALOGUE
+from rules.rulebook import load_book
+
+T0: Micros = 1_795_305_600 * SECOND
+SHIPPED = load_book(list(shipped_books("shipped:all").items()))
+SOURCES = sources(SHIPPED)
+KINDS = sorted(SHIPPED.device_kinds)
+
+
+def block() -> Neighbourhood:
+    """A zone of each sort that the books know, with a device of each kind in it."""
+    zones = {
+        f"b/{kind}": Zone(f"b/{kind}", "b", Text(kind, kind), kind)
+        for kind in ("garage", "lobby", "fire_lane", "dwelling")
+    }
+    devices = {
+        f"b/{kind}-{zone.kind}": Device(f"b/{kind}-{zone.kind}", "b", kind, zone.key, Text(kind, kind))
+        for kind in KINDS
+        for zone in zones.values()
+    }
+    return Neighbourhood(zones=zones, stations=(Station("s", Text("站", "s"), frozenset(zones), ()),), devices=devices)
+
+
+def measured(name: str) -> st.SearchStrategy[Value]:
+    """A value that a device could report."""
+    quantity = CATALOGUE[name]
+    if quantity.kind == "flag":
+        return st.booleans()
+    if quantity.kind == "text":
+        return st.sampled_from(["car", "ebike", "cigarette", "fire", "person"])
+    low, high = max(quantity.low, -100.0), min(quantity.high, 50_000.0)
+    return st.one_of(st.floats(low, high), st.sampled_from([low, 0.0, min(1.0, high), high]))
+
+
+ASKED = sorted({name for rule in SHIPPED.rules for name in rule.quantities if name in CATALOGUE})
+readings = st.lists(
+    st.tuples(
+        st.sampled_from(sorted(block().devices)),
+        st.fixed_dictionaries({}, optional={name: measured(name) for name in ASKED}),
+    ).filter(lambda pair: bool(pair[1])),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(readings)
+def test_the_verdict_of_a_device_is_the_one_of_the_running_rule(said: list[tuple[str, dict[str, Value]]]) -> None:
+    places = block()
+    engine = Engine(SHIPPED, places)
+    for n, (device, values) in enumerate(said):
+        engine.handle(Reading(T0 + n * SECOND, device, values))
+    device = said[-1][0]
+    seen = engine.device(device)
+    assert seen is not None
+    for rule in SHIPPED.rules:
+        if rule.check is not None and seen.device.kind in rule.devices:
+            told = explain(engine, places, rule.id, device, known=SOURCES)
+            state = seen.alarms.get(rule.id, AlarmState.IDLE)
+            assert told.state is state, rule.id
+            if state is AlarmState.PENDING:
+                assert told.verdict == "true", rule.id
+                assert told.due is not None
+            assert told.sentences
+            consistent(told.when)
+
+
+def consistent(part: Part) -> None:
+    """Kleene's logic holds at every node of the tree as it is shown."""
+    verdicts = [inner.verdict for inner in part.parts]
+    if part.text.startswith("not ") and len(verdicts) == 1:
+        assert part.verdict == {"true": "false", "false": "true", "unknown": "unknown"}[verdicts[0]]
+    elif len(verdicts) > 1 and all(isinstance(inner.value, bool) or inner.value is None for inner in part.parts):
+        assert part.verdict in verdicts
+    for inner in part.parts:
+        consistent(inner)
+
+
+@settings(max_examples=40, deadline=None)
+@given(readings)
+def test_the_verdict_of_a_zone_is_the_one_of_the_running_rule(said: list[tuple[str, dict[str, Value]]]) -> None:
+    places = block()
+    engine = Engine(SHIPPED, places)
+    for n, (device, values) in enumerate(said):
+        engine.handle(Reading(T0 + n * SECOND, device, values))
+    rule = SHIPPED.by_id["confirmed-fire"]
+    for zone in places.zones:
+        told = explain(engine, places, rule.id, zone, known=SOURCES)
+        if told.verdict == "true":
+            assert told.state is not AlarmState.IDLE
+        elif told.state is AlarmState.IDLE:
+            assert told.verdict == "false"
+
+
+# --- a night, step by step --------------------------------------------------------------------------------------------
+
+BOOK = """
+version: 1
+rules:
+  - id: dense
+    kind: FIRE
+    devices: [smoke_detector]
+    where: zone.kind != "kitchen"
+    when: smoke_density > device.limit and not default(test, false)
+    for: 4s
+    clear: smoke_density < 0.2
+    clear_for: 60s
+    title: {zh: 浓烟, en: Dense smoke}
+"""
+
+
+class Night:
+    def __init__(self, **attributes: Value) -> None:
+        zones = {f"b/{k}": Zone(f"b/{k}", "b", Text(k, k), k) for k in ("hall", "kitchen")}
+        devices = {
+            f"b/{n}": Device(f"b/{n}", "b", kind, f"b/{zone}", Text(n, n), attributes)
+            for n, kind, zone in (("s", "smoke_detector", "hall"), ("k", "smoke_detector", "kitchen"), ("h", "heat_detector", "hall"))
+        }  # fmt: skip
+        self.places = Neighbourhood(zones=zones, stations=(), devices=devices)
+        self.engine = Engine(load_book([("b.yaml", BOOK)]), self.places)
+
+    def read(self, at: float, **values: Value) -> None:
+        self.engine.handle(Reading(T0 + round(at * SECOND), "b/s", values))
+
+    def ask(self, at: float, device: str = "b/s", **more: Any) -> Explanation:
+        moment = T0 + round(at * SECOND)
+        self.engine.handle(Tick(moment))
+        return explain(self.engine, self.places, "dense", device, at=moment, **more)
+
+
+def said(told: Explanation) -> list[str]:
+    return [sentence.en for sentence in told.sentences]
+
+
+def test_from_quiet_to_reset() -> None:
+    night = Night(limit=0.5)
+    told = night.ask(0)
+    assert (told.verdict, told.state, said(told)[0]) == (
+        "unknown", AlarmState.IDLE, "The condition is unknown: smoke_density, test was never reported.",
+    )  # fmt: skip
+    night.read(10, smoke_density=0.3)
+    assert said(night.ask(11)) == ["The condition is false."]
+    night.read(20, smoke_density=0.7)
+    told = night.ask(21.5)
+    assert (told.state, told.due, said(told)) == (
+        AlarmState.PENDING, T0 + 24 * SECOND, ["The condition holds; it fires if it holds for 2s500ms more."],
+    )  # fmt: skip
+    told = night.ask(30)
+    assert (told.state, told.incident, told.due) == (AlarmState.ACTIVE, "inc-000001", None)
+    night.read(40, smoke_density=0.1)
+    told = night.ask(70)
+    assert said(told) == ["The condition is over; after 30s more the alarm latches, incident inc-000001."]
+    assert told.clear is not None
+    assert told.clear.verdict == "true"
+    assert said(night.ask(101)) == ["It is over and waits for a reset, incident inc-000001."]
+    night.read(110, smoke_density=0.9)
+    night.engine.handle(Move(T0 + 111 * SECOND, "inc-000001", Verb.RESET, "王"))
+    assert said(night.ask(112)) == [
+        "The condition holds and there is no alarm: it was reset, and no reading has come since."
+    ]
+
+
+def test_a_missing_attribute_and_a_wrong_one() -> None:
+    night = Night()
+    night.read(0, smoke_density=0.9, test=False)
+    told = night.ask(1)
+    assert told.missing == ("device.limit",)
+    assert said(told)[0] == "The condition is unknown: the site file does not give device.limit."
+    assert said(told)[1] == "Unknown neither raises an alarm nor ends one."
+    odd = Night(limit="high")
+    odd.read(0, smoke_density=0.9, test=False)
+    assert said(odd.ask(1))[0] == "The condition is unknown: a value of another sort, or a division by zero."
+
+
+def test_devices_that_the_rule_does_not_watch() -> None:
+    night = Night(limit=0.5)
+    kitchen, heat = night.ask(0, "b/k"), night.ask(0, "b/h")
+    assert (kitchen.applies, said(kitchen)) == (False, ["The `where` of the rule does not hold for this device."])
+    assert kitchen.where is not None
+    assert (kitchen.where.text, kitchen.where.verdict) == ("zone.kind != 'kitchen'".replace("'", '"'), "false")
+    assert said(heat) == ["The rule watches smoke_detector; this device is a heat_detector."]
+
+
+def test_ages_of_quantities_where_they_are_known() -> None:
+    night = Night(limit=0.5)
+    night.read(0, test=False)
+    night.read(60, smoke_density=0.3)
+    told = night.ask(90, heard={("b/s", "smoke_density"): T0 + 60 * SECOND})
+    assert [(m.quantity, m.value, m.at, m.device_at) for m in told.measured] == [
+        ("smoke_density", 0.3, T0 + 60 * SECOND, T0 + 60 * SECOND),
+        ("test", False, None, T0 + 60 * SECOND),
+    ]
+
+
+def test_what_is_not_there() -> None:
+    night = Night()
+    with pytest.raises(UnknownRule):
+        explain(night.engine, night.places, "none", "b/s")
+    with pytest.raises(UnknownSubject, match="no device b/x"):
+        night.ask(0, "b/x")
