@@ -20,7 +20,9 @@ from rules.engine import Engine
 from rules.model import AlarmState, Device, Micros, Neighbourhood, Text, Value, Zone
 from rules.quantities import CATALOGUE
 from rules.rule import Rule
+from rules.rulebook import Confirm, ConfirmEntry
 from rules.syntax import Source
+from rules.voting import Voting
 
 DEVICES_SHOWN = 50
 """Devices of a zone that are shown one by one."""
@@ -59,10 +61,13 @@ def explain(
     source = (known or sources(engine.book))[rule_id]
     moment = engine.now if at is None else at
     standing = standing_of(engine, rule, subject)
-    if rule.check is None:
+    where = clear = None
+    if isinstance(source.entry, ConfirmEntry) and rule.voting is not None:
+        places, applies = _watched(engine, neighbourhood, rule, subject, rule.voting.adjacent)
+        when = _confirmed(rule, rule.voting, source.entry.confirm, subject, places)
+    elif rule.check is None:
         places, applies = _watched(engine, neighbourhood, rule, subject)
         when = _ZoneTree(source.entry.when, places).root()
-        where = None
         clear = _ZoneTree(source.entry.clear, places).root() if source.entry.clear else None
     else:
         place = _device(engine, neighbourhood, subject)
@@ -106,16 +111,22 @@ def _device(engine: Engine, neighbourhood: Neighbourhood, key: str) -> Place:
     return Place(device, neighbourhood.zones[device.zone], dict(seen.values) if seen else {})
 
 
-def _watched(engine: Engine, neighbourhood: Neighbourhood, rule: Rule, key: str) -> tuple[list[Place], bool]:
-    """The devices of a zone that the rule asks, by key."""
+def _watched(
+    engine: Engine, neighbourhood: Neighbourhood, rule: Rule, key: str, adjacent: bool = False
+) -> tuple[list[Place], bool]:
+    """The devices of a zone (and of the adjacent ones) that the rule asks, by key; and whether any is in the zone itself."""
     zone = neighbourhood.zones.get(key)
     if zone is None:
         raise UnknownSubject(f"there is no zone {key}; this rule is about zones")
+    area = {key, *(zone.adjacent if adjacent else ())}
+    zones = neighbourhood.zones
     inside = sorted(
         name for name, device in neighbourhood.devices.items()
-        if device.zone == key and device.kind in rule.devices and (rule.where is None or rule.where(device, zone))
+        if device.zone in area and device.kind in rule.devices
+        and (rule.where is None or rule.where(device, zones[device.zone]))
     )  # fmt: skip
-    return [_device(engine, neighbourhood, name) for name in inside], bool(inside)
+    places = [_device(engine, neighbourhood, name) for name in inside]
+    return places, any(place.zone.key == key for place in places)
 
 
 # --- trees ------------------------------------------------------------------------------------------------------------
@@ -141,8 +152,38 @@ class _DeviceTree:
         value = None
         if found is not None:
             value = (flag if condition else build)(found)(place.values, place.device, place.zone)
-        below = () if isinstance(node, ast.Call) else tuple(self.part(inner) for inner in _inside(node))
-        return Part(self._source.shown(node), value, below)
+        return Part(self._source.shown(node), value, tuple(self._below(node)))
+
+    def _below(self, node: ast.expr) -> Iterator[Part]:
+        if not isinstance(node, ast.Call):
+            yield from (self.part(inner) for inner in _inside(node))
+        elif isinstance(node.func, ast.Name) and node.func.id in _ASKING:
+            yield from (self.part(inner, condition=True) for inner in node.args[:1])
+
+
+def _confirmed(rule: Rule, voting: Voting, entry: Confirm, zone: str, places: Sequence[Place]) -> Part:
+    """The voters of a confirmed fire: who says yes, and who cannot."""
+    n = len(voting.voters)
+    yes = [[term(p.values, p.device, p.zone) is True for p in places] for term in rule.terms[:n]]
+    out = [[term(p.values, p.device, p.zone) is True for p in places] for term in rule.terms[n:]]
+    own = [[said and p.zone.key == zone for said, p in zip(row, places, strict=True)] for row in yes]
+    listed = [[p.device.kind in voter.devices for p in places] for voter in voting.voters]
+    heard = [[known and bool(p.values) for known, p in zip(row, places, strict=True)] for row in listed]
+    counts = [sum(row) for block in (yes, out, own, listed, heard) for row in block]
+    missing = {voter.name for voter in voting.missing(counts)}
+    voters = []
+    for i, (voter, words) in enumerate(zip(voting.voters, entry.voters.values(), strict=True)):
+        asked = [p for p, known in zip(places, listed[i], strict=True) if known][:DEVICES_SHOWN]
+        parts = [_DeviceTree(words.when, p).root() for p in asked]
+        below = tuple(
+            Part(part.text, part.value, part.parts, p.device.key) for part, p in zip(parts, asked, strict=True)
+        )
+        state = " [none here]" if not below else " [out of service]" if voter.name in missing else ""
+        voters.append(Part(f"{voter.name}: {words.when}{state}", bool(counts[i]), below))
+    within = write_duration(entry.within)
+    return Part(
+        f"{voting.needed(counts)} of {n} kinds of evidence within {within}", voting.decide(counts), tuple(voters)
+    )
 
 
 class _ZoneTree:
@@ -169,11 +210,20 @@ class _ZoneTree:
         return Part(self._source.shown(node), value, tuple(self._part(inner) for inner in _inside(node)))
 
     def _devices(self, call: ast.Call) -> Iterator[Part]:
+        terms: list[ex.Expression] = []
+        Checker(self._source, Scope.ZONE, terms).value(call)
+        asked = [flag(term) for term in terms]
         for place in self._places[:DEVICES_SHOWN]:
             tree = _DeviceTree(self._source.text, place)
-            for argument in call.args[:1]:
+            for term, argument in zip(asked, call.args, strict=False):
                 part = tree.part(argument, condition=True)
-                yield Part(part.text, part.value, part.parts, place.device.key)
+                # With a span behind it (`any(smoke, 5m)`) the term remembers more than the condition says now.
+                value = term(place.values, place.device, place.zone)
+                yield Part(part.text, value, part.parts, place.device.key)
+
+
+_ASKING = frozenset({"held", "recent"})
+"""Functions with a memory of a condition: the condition as it is now is shown below."""
 
 
 def _inside(node: ast.expr) -> list[ast.expr]:

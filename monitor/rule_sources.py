@@ -19,7 +19,7 @@ class RuleSource:
     entry: RuleEntry
     document: Document
     path: Path
-    """Of the entry within the document."""
+    """Of the entry, or of the rung of a ladder, within the document."""
 
     def at(self, *field: str) -> tuple[int, int]:
         """(line, column) of a field, or of the entry where it is not written."""
@@ -31,6 +31,6 @@ def sources(book: RuleBook) -> dict[str, RuleSource]:
     found = {}
     for name, text in book.texts:
         document = Document(text, name)
-        for i, entry in enumerate(document.validate(BookEntry).rules):
-            found[entry.id] = RuleSource(entry, document, ("rules", i))
+        for entry, path in document.validate(BookEntry).placed():
+            found[entry.id] = RuleSource(entry, document, path)
     return found

@@ -139,7 +139,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "GET",
-        f"{API}/rules/{{rule}}/explain",
+        f"{API}/rules/{{rule:.+}}/explain",
         rules.explain,
         "places",
         "Why a rule is or is not firing at a device or zone",
