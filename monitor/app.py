@@ -332,6 +332,8 @@ class Daemon:
                     "rule book changed", rules=len(book.rules), added=len(change.added), removed=len(change.removed),
                     changed=len(change.changed), reworded=len(change.reworded),
                 )  # fmt: skip
+            else:
+                log.info("rule book read again, unchanged", rules=len(book.rules))
             return change
 
     async def _watch_books(self) -> None:

@@ -225,7 +225,7 @@ class Screen:
     def close(self) -> None:
         """Fails when the page had any error that nobody expected."""
         self.context.close()
-        assert self.errors == []
+        assert not self.errors, self.errors
 
     def _listen(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"} and not _EXPECTED.search(message.text):

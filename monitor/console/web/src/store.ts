@@ -76,7 +76,8 @@ function coalesced(work: () => Promise<unknown>): () => void {
 
 /** Reading after news failed: what is shown may be old until it succeeds. */
 function failed(error: unknown): void {
-  console.warn("reading failed", error);
+  // That the network is away is said by the red bar.
+  if (!(error instanceof api.ApiError && error.status === 0)) console.warn("reading failed", error);
   setTimeout(refresh, 1000);
 }
 
