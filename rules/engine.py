@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
+from rules.areas import Areas
 from rules.incident import ALARM, Signal
 from rules.model import (
     MINUTE,
@@ -36,11 +37,12 @@ from rules.model import (
     Trouble,
     Value,
     Verb,
-    Zone,
 )
+from rules.recall import TIMER, Recall
 from rules.response import Alarm, Response
 from rules.rule import BookChanged, Rule, RuleBook
-from rules.timers import Timers
+from rules.timers import NEVER, Timers
+from rules.watch import Running, Seen, Watch
 
 Event: TypeAlias = Reading | Trouble | Move | Receipt | Tick | BookChanged
 
@@ -61,66 +63,15 @@ class DeviceState(NamedTuple):
     values: Mapping[str, Value]
     alarms: Mapping[str, AlarmState]
     """rule → state, without the idle ones"""
+    derived: Mapping[str, Value]
+    """What its memories answer, by the name of the derived quantity."""
 
 
-class _Alarm:
-    """One rule at one subject, while it is not idle."""
+DOUBTED_FOR: Micros = 10 * SECOND
+"""What a device says so soon after it was offline may be what its gateway had kept from before."""
 
-    __slots__ = ("doubt", "incident", "state")
-
-    def __init__(self) -> None:
-        self.state = AlarmState.IDLE
-        self.incident = ""
-        self.doubt: Freshness = Freshness.LIVE
-
-
-class _Watch:
-    """The rules that apply to some devices of one kind, found by the names of the quantities in a reading."""
-
-    __slots__ = ("_by_names", "_rules")
-
-    def __init__(self, rules: tuple[Rule, ...]) -> None:
-        self._rules = rules
-        self._by_names: dict[tuple[str, ...], tuple[Rule, ...]] = {}
-
-    def rules(self, names: tuple[str, ...]) -> tuple[Rule, ...]:
-        """In book order. A kind of device sends few different sets of names, so this is one look-up."""
-        found = self._by_names.get(names)
-        if found is None:
-            if len(self._by_names) > 4096:  # names are checked against the catalogue, yet a bound is a bound
-                self._by_names.clear()
-            found = self._by_names[names] = tuple(rule for rule in self._rules if not rule.quantities.isdisjoint(names))
-        return found
-
-
-class _Seen:
-    """A device that has spoken."""
-
-    __slots__ = (
-        "alarms",
-        "device",
-        "freshness",
-        "holds",
-        "last_at",
-        "live_at",
-        "measured_at",
-        "values",
-        "watch",
-        "zone",
-    )
-
-    def __init__(self, device: Device, zone: Zone, watch: _Watch) -> None:
-        self.device = device
-        self.zone = zone
-        self.watch = watch
-        self.values: dict[str, Value] = {}
-        self.last_at: Micros = 0
-        self.live_at: Micros = 0
-        self.measured_at: Micros = 0
-        self.freshness = Freshness.LIVE
-        self.alarms: dict[str, _Alarm] | None = None
-        self.holds: dict[str, tuple[bool, ...]] | None = None
-        """zone rule → which of its terms hold at this device; None while none ever did"""
+FEED = "feed"
+"""The trouble in which we hear nothing of any device."""
 
 
 class Engine:
@@ -132,12 +83,15 @@ class Engine:
         self._timers = Timers()
         self._response = Response(neighbourhood, self._timers)
         self._now: Micros = 0
-        self._seen: dict[str, _Seen] = {}
-        self._zone_alarms: dict[tuple[str, str], _Alarm] = {}
+        self._seen: dict[str, Seen] = {}
+        self._recall = Recall(self._timers, self._seen)
+        self._gateways = self._recall.gateways
+        self._areas = Areas(neighbourhood, self._seen)
+        self._zone_alarms: dict[tuple[str, str], Running] = {}
         self._zone_counts: dict[tuple[str, str], list[int]] = {}
-        self._system: dict[str, _Alarm] = {}
+        self._system: dict[str, Running] = {}
         self._troubles: dict[str, str] = {}
-        self._watches: dict[tuple[Rule, ...], _Watch] = {}
+        self._watches: dict[tuple[str, ...], Watch] = {}
         self._of_absence = _of_absence(book)
 
     # --- the one verb ------------------------------------------------------------------------------------------------
@@ -202,7 +156,7 @@ class Engine:
     def _reading(self, at: Micros, reading: Reading, out: list[Effect]) -> None:
         seen = self._seen.get(reading.device)
         if seen is None:
-            seen = self._meet(reading.device)
+            seen = self._meet(at, reading.device)
         freshness = reading.freshness
         measured_at = reading.measured_at
         if freshness is Freshness.LIVE:
@@ -218,21 +172,33 @@ class Engine:
             return  # a copy of the past; what the device itself said since then is better
         seen.last_at = at
         seen.freshness = freshness
-        values = seen.values
-        values.update(reading.values)
-        device, zone, alarms = seen.device, seen.zone, seen.alarms
-        for rule in seen.watch.rules(tuple(reading.values)):
+        names = tuple(reading.values)
+        moved = _moved(seen, reading) if self._gateways and reading.device in self._gateways else ()
+        seen.values.update(reading.values)
+        if seen.kept is not None:
+            names += self._recall.read(at, seen, reading)
+        if seen.certain_from is not None or reading.values.get("online") is False:
+            freshness = _doubted(at, seen, reading)
+        self._ask(at, seen, names, freshness, out)
+        if moved:
+            for other in self._recall.behind(reading.device):
+                self._ask(at, other, self._recall.upstream(at, other, moved), other.freshness, out)
+
+    def _ask(self, at: Micros, seen: Seen, names: tuple[str, ...], evidence: Freshness, out: list[Effect]) -> None:
+        """Ask all rules that watch one of these quantities, reported or derived, of this device."""
+        known, device, zone, alarms = seen.known, seen.device, seen.zone, seen.alarms
+        for rule in seen.watch.asked(names):
             check = rule.check
             if check is None:
-                self._zone_rule(at, rule, seen, freshness, out)
+                self._zone_rule(at, rule, seen, evidence, out)
             else:
-                holds = check(values, device, zone)
+                holds = check(known, device, zone)
                 if holds is True or (alarms is not None and rule.id in alarms):
-                    self._device_rule(at, rule, seen, holds, freshness, out)
+                    self._device_rule(at, rule, seen, holds, evidence, out)
                     alarms = seen.alarms
 
     def _device_rule(
-        self, at: Micros, rule: Rule, seen: _Seen, holds: bool | None, freshness: Freshness, out: list[Effect]
+        self, at: Micros, rule: Rule, seen: Seen, holds: bool | None, freshness: Freshness, out: list[Effect]
     ) -> None:
         if seen.alarms is None:
             seen.alarms = {}
@@ -240,52 +206,56 @@ class Engine:
         clears = (
             holds is False
             if clear_check is None
-            else holds is not True and clear_check(seen.values, seen.device, seen.zone) is True
+            else holds is not True and clear_check(seen.known, seen.device, seen.zone) is True
         )
         self._evaluate(at, rule, seen.device.key, seen.alarms, rule.id, holds is True, clears, seen, freshness, out)
         if not seen.alarms:
             seen.alarms = None
 
-    def _zone_rule(self, at: Micros, rule: Rule, seen: _Seen, freshness: Freshness, out: list[Effect]) -> None:
-        """Each device keeps which terms hold at it; the zone keeps only how many devices each term holds at."""
-        values, device, zone = seen.values, seen.device, seen.zone
-        now = tuple(term(values, device, zone) is True for term in rule.terms)
+    def _zone_rule(self, at: Micros, rule: Rule, seen: Seen, freshness: Freshness, out: list[Effect]) -> None:
+        """Each device keeps which terms hold at it; each zone keeps only how many devices each term holds at."""
+        now = tuple(term(seen.known, seen.device, seen.zone) is True for term in rule.terms)
         was = seen.holds.get(rule.id) if seen.holds else None
-        key = (rule.id, zone.key)
-        counts = self._zone_counts.get(key)
-        if was is None:
-            if counts is None and not any(now) and rule.id not in self._of_absence:
-                return
-            was = (False,) * len(now)
-        if counts is None:
-            counts = self._zone_counts[key] = [0] * len(now)
-        if now != was:
-            for i, (before, after) in enumerate(zip(was, now, strict=True)):
-                counts[i] += after - before
+        changed = any(now) if was is None else now != was
+        counted = changed or any(now) or rule.id in self._of_absence
+        # Doubtful evidence becomes certain only by a live reading in which a term of the rule holds.
+        says = any(now[: len(rule.voting.voters)] if rule.voting is not None else now)
+        for zone in self._areas.of(rule, seen.zone.key):
+            key = (rule.id, zone)
+            if not counted and key not in self._zone_alarms:
+                continue
+            counts = self._zone_counts.get(key)
+            if counts is None:
+                counts = self._zone_counts[key] = self._areas.counts(rule, zone)
+            if changed:
+                self._areas.add(rule, counts, was, now, own=zone == seen.zone.key)
+            telling = says or key not in self._zone_alarms or rule.id in self._of_absence
+            self._decide(at, rule, zone, counts, seen, freshness if telling else Freshness.RETAINED, out)
+        if changed:
             if seen.holds is None:
                 seen.holds = {}
             seen.holds[rule.id] = now
-        elif key not in self._zone_alarms and not any(now) and rule.id not in self._of_absence:
-            return
+
+    def _decide(
+        self, at: Micros, rule: Rule, zone: str, counts: list[int], seen: Seen, evidence: Freshness, out: list[Effect]
+    ) -> None:
+        key = (rule.id, zone)
         holds = rule.decide is not None and rule.decide(counts)
         if not holds and key not in self._zone_alarms:
             return
         clears = not holds if rule.decide_clear is None else not holds and rule.decide_clear(counts)
-        # Doubtful evidence becomes certain only by a live reading in which a term of the rule holds.
-        telling = any(now) or key not in self._zone_alarms or rule.id in self._of_absence
-        evidence = freshness if telling else Freshness.RETAINED
-        self._evaluate(at, rule, zone.key, self._zone_alarms, key, holds, clears, seen, evidence, out)
+        self._evaluate(at, rule, zone, self._zone_alarms, key, holds, clears, seen, evidence, out)
 
     # --- one alarm ---------------------------------------------------------------------------------------------------
 
     def _evaluate(
-        self, at: Micros, rule: Rule, subject: str, alarms: dict[Any, _Alarm], key: Any,
-        holds: bool, clears: bool, seen: _Seen, evidence: Freshness, out: list[Effect],
+        self, at: Micros, rule: Rule, subject: str, alarms: dict[Any, Running], key: Any,
+        holds: bool, clears: bool, seen: Seen, evidence: Freshness, out: list[Effect],
     ) -> None:  # fmt: skip
         """Turn what a reading says into signals for the alarm's table."""
         alarm = alarms.get(key)
         if alarm is None:
-            alarm = alarms[key] = _Alarm()
+            alarm = alarms[key] = Running()
         state = alarm.state
         if holds:
             self._holds(at, rule, subject, alarm, seen, evidence, out)
@@ -305,7 +275,7 @@ class Engine:
             del alarms[key]
 
     def _holds(
-        self, at: Micros, rule: Rule, subject: str, alarm: _Alarm, seen: _Seen, evidence: Freshness, out: list[Effect]
+        self, at: Micros, rule: Rule, subject: str, alarm: Running, seen: Seen, evidence: Freshness, out: list[Effect]
     ) -> None:
         """The condition holds: start, go on, or come back; and what was doubtful may be certain now."""
         state = alarm.state
@@ -331,7 +301,7 @@ class Engine:
                     self._response.burning(at, alarm.incident, self._described(rule, subject, alarm, seen), back, out)
 
     def _signal(
-        self, at: Micros, rule: Rule, subject: str, alarm: _Alarm, signal: Signal, seen: _Seen | None, out: list[Effect]
+        self, at: Micros, rule: Rule, subject: str, alarm: Running, signal: Signal, seen: Seen | None, out: list[Effect]
     ) -> None:
         was = alarm.state
         alarm.state = ALARM[was, signal]
@@ -344,12 +314,16 @@ class Engine:
             self._response.returned(at, alarm.incident, rule.id, subject, latched=signal is Signal.LATCH, out=out)
         out.append(AlarmChanged(at, rule.id, subject, rule.kind, alarm.state, alarm.incident))
 
-    def _described(self, rule: Rule, subject: str, alarm: _Alarm, seen: _Seen | None) -> Alarm:
-        if seen is None:  # a hold that ran out at a zone
-            return Alarm(rule.id, subject, rule.kind, rule.group, rule.title, rule.advice, subject, "", {}, alarm.doubt)
-        said = {name: value for name, value in seen.values.items() if name in rule.quantities}
-        key, zone = seen.device.key, seen.zone.key
-        return Alarm(rule.id, subject, rule.kind, rule.group, rule.title, rule.advice, zone, key, said, alarm.doubt)
+    def _described(self, rule: Rule, subject: str, alarm: Running, seen: Seen | None) -> Alarm:
+        said = {name: value for name, value in seen.values.items() if name in rule.quantities} if seen else {}
+        # of a zone a neighbour's device may have decided; a hold that ran out there was decided by none
+        zone = subject if rule.check is None or seen is None else seen.zone.key
+        counts = self._zone_counts.get((rule.id, subject)) if rule.voting is not None else None
+        verdict = self._areas.verdict(rule, rule.voting, subject, counts) if rule.voting and counts else {}
+        key = seen.device.key if seen else ""
+        return Alarm(
+            rule.id, subject, rule.kind, rule.group, rule.title, rule.advice, zone, key, said, alarm.doubt, verdict
+        )
 
     # --- timers ------------------------------------------------------------------------------------------------------
 
@@ -361,6 +335,9 @@ class Engine:
                 self._response.deadline(due, who, which, out)
             elif what == "trouble":
                 self._system_raised(due, which, out)
+            elif what == TIMER:
+                seen = self._seen[which]
+                self._ask(due, seen, self._recall.woken(due, seen, who), _evidence(due, seen), out)
             else:
                 self._alarm_due(due, what, self.book.by_id[who], which, out)
             self._response.finish(due, out)
@@ -373,14 +350,14 @@ class Engine:
         if alarm.state is AlarmState.IDLE:
             self._drop(alarms, key, seen)
 
-    def _alarms_at(self, rule: Rule, subject: str) -> tuple[dict[Any, _Alarm], Any, _Seen | None]:
+    def _alarms_at(self, rule: Rule, subject: str) -> tuple[dict[Any, Running], Any, Seen | None]:
         if rule.check is None:
             return self._zone_alarms, (rule.id, subject), None
         seen = self._seen[subject]
         return seen.alarms or {}, rule.id, seen
 
     @staticmethod
-    def _drop(alarms: dict[Any, _Alarm], key: Any, seen: _Seen | None) -> None:
+    def _drop(alarms: dict[Any, Running], key: Any, seen: Seen | None) -> None:
         del alarms[key]
         if seen is not None and not seen.alarms:
             seen.alarms = None
@@ -435,8 +412,10 @@ class Engine:
         self, at: Micros, source: str, active: bool, detail: str, out: list[Effect], hold: Micros = TROUBLE_HOLD
     ) -> None:
         alarm = self._system.get(source)
+        if source == FEED and active is not (self._recall.listening is None):
+            self._recall.listening = None if active else at
         if active and alarm is None:
-            alarm = self._system[source] = _Alarm()
+            alarm = self._system[source] = Running()
             alarm.state = ALARM[alarm.state, Signal.ON]
             self._troubles[source] = detail
             out.append(AlarmChanged(at, "system", f"system/{source}", Kind.FAULT, alarm.state))
@@ -471,24 +450,27 @@ class Engine:
 
     # --- devices and books -------------------------------------------------------------------------------------------
 
-    def _meet(self, key: str) -> _Seen:
+    def _meet(self, at: Micros, key: str) -> Seen:
         device = self._neighbourhood.device(key)
         if device is None:
             raise LookupError(f"{key} is not registered")
         seen = self._seen[key] = self._place(device)
+        self._recall.take(at, seen)
+        self._areas.met(seen, self._zone_counts)
         return seen
 
-    def _place(self, device: Device) -> _Seen:
+    def _place(self, device: Device) -> Seen:
         zone = self._neighbourhood.zones[device.zone]
         rules = tuple(
             rule
             for rule in self.book.rules
             if device.kind in rule.devices and (rule.where is None or rule.where(device, zone))
         )
-        watch = self._watches.get(rules)
+        key = (device.kind, *(rule.id for rule in rules))
+        watch = self._watches.get(key)
         if watch is None:
-            watch = self._watches[rules] = _Watch(rules)
-        return _Seen(device, zone, watch)
+            watch = self._watches[key] = Watch(rules, device.kind)
+        return Seen(device, zone, watch)
 
     def _change_book(self, at: Micros, book: RuleBook, out: list[Effect]) -> None:
         """Unchanged rules keep their alarms, holds and deadlines; alarms of removed or changed rules end, visibly."""
@@ -507,10 +489,10 @@ class Engine:
         self.book = book
         self._of_absence = _of_absence(book)
         self._watches.clear()
-        for key, seen in list(self._seen.items()):
-            fresh = self._place(seen.device)
-            seen.watch = fresh.watch
-            self._seen[key] = seen
+        self._recall.start_over()
+        for seen in self._seen.values():
+            seen.watch = self._place(seen.device).watch
+            self._recall.take(at, seen)
         self._count_again()
 
     def _end(self, at: Micros, rule: Rule, subject: str, out: list[Effect]) -> None:
@@ -529,17 +511,19 @@ class Engine:
     def _count_again(self) -> None:
         """The zones' counters from the devices' values: O(devices), only when the book changes."""
         self._zone_counts.clear()
-        zone_rules = [rule for rule in self.book.rules if rule.check is None]
         for seen in self._seen.values():
             seen.holds = None
-            for rule in zone_rules:
-                if seen.device.kind in rule.devices and (rule.where is None or rule.where(seen.device, seen.zone)):
-                    now = tuple(term(seen.values, seen.device, seen.zone) is True for term in rule.terms)
-                    if any(now):
-                        seen.holds = {**(seen.holds or {}), rule.id: now}
-                        counts = self._zone_counts.setdefault((rule.id, seen.zone.key), [0] * len(now))
-                        for i, holds in enumerate(now):
-                            counts[i] += holds
+            for rule in seen.watch.rules:
+                if rule.check is not None:
+                    continue
+                now = tuple(term(seen.known, seen.device, seen.zone) is True for term in rule.terms)
+                if any(now):
+                    seen.holds = {**(seen.holds or {}), rule.id: now}
+                    for zone in self._areas.of(rule, seen.zone.key):
+                        key = (rule.id, zone)
+                        if key not in self._zone_counts:
+                            self._zone_counts[key] = self._areas.counts(rule, zone)
+                        self._areas.add(rule, self._zone_counts[key], None, now, own=zone == seen.zone.key)
 
     # --- state -------------------------------------------------------------------------------------------------------
 
@@ -547,6 +531,7 @@ class Engine:
         """All state as plain lists, dicts, strings and numbers; `restore` of it, in a new engine, is this engine."""
         return {
             "now": self._now,
+            "listening": self._recall.listening,
             "timers": [[due, list(name)] for due, name in self._timers],
             "response": self._response.snapshot(),
             "zones": [[list(key), _plain(alarm)] for key, alarm in self._zone_alarms.items()],
@@ -563,6 +548,8 @@ class Engine:
                 ]
                 for key, s in self._seen.items()
             ],
+            "away": [[key, s.certain_from] for key, s in self._seen.items() if s.certain_from is not None],
+            "memories": [[key, self._recall.plain(s)] for key, s in self._seen.items() if s.kept is not None],
         }
 
     def restore(self, data: Mapping[str, Any]) -> None:
@@ -571,6 +558,8 @@ class Engine:
         A device or zone that the site file no longer has is left out with its alarms; their incidents stay open for a person.
         """
         self._now = data["now"]
+        self._recall.listening = data.get("listening", 0)  # an older program's snapshots know nothing of memories
+        memories: dict[str, Any] = dict(data.get("memories", ()))
         self._response.restore(data["response"])
         for key, last_at, live_at, measured_at, freshness, values, alarms in data["devices"]:
             device = self._neighbourhood.device(key)
@@ -585,13 +574,18 @@ class Engine:
             )
             seen.values = dict(values)
             seen.alarms = {r: _alarm(a) for r, a in alarms.items() if r in self.book.by_id} or None
+            self._recall.take(self._now, seen, memories.get(key, {}))
+        for key, certain_from in data.get("away", ()):
+            if key in self._seen:
+                self._seen[key].certain_from = certain_from
         for (rule_id, zone), alarm in data["zones"]:
             if rule_id in self.book.by_id and zone in self._neighbourhood.zones:
                 self._zone_alarms[rule_id, zone] = _alarm(alarm)
         for source, alarm, detail in data["system"]:
             self._system[source], self._troubles[source] = _alarm(alarm), detail
         for due, (what, who, which) in data["timers"]:
-            if what in ("sla", "trouble") or self._runs(who, which):
+            running = self._recall.armed(which, who, due) if what == TIMER else self._runs(who, which)
+            if what in ("sla", "trouble") or running:
                 self._timers.set((what, who, which), due)
         self._count_again()
 
@@ -606,7 +600,7 @@ class Engine:
         renamed, strays, adopted = self._response.reconcile(kept, newest)
         if not renamed and not strays and not adopted:
             return []
-        everywhere: list[dict[Any, _Alarm]] = [self._zone_alarms, self._system]
+        everywhere: list[dict[Any, Running]] = [self._zone_alarms, self._system]
         everywhere += [seen.alarms for seen in self._seen.values() if seen.alarms]
         for alarms in everywhere:
             _rename(alarms, renamed, strays)
@@ -639,10 +633,12 @@ class Engine:
 
 def _of_absence(book: RuleBook) -> frozenset[str]:
     """The zone rules that hold when none of their terms does, such as `not any(online)`."""
-    return frozenset(r.id for r in book.rules if r.decide is not None and r.decide([0] * len(r.terms)))
+    return frozenset(
+        r.id for r in book.rules if r.decide is not None and r.voting is None and r.decide([0] * len(r.terms))
+    )
 
 
-def _rename(alarms: dict[Any, _Alarm], renamed: Mapping[str, str], strays: set[str]) -> None:
+def _rename(alarms: dict[Any, Running], renamed: Mapping[str, str], strays: set[str]) -> None:
     for key, alarm in list(alarms.items()):
         if alarm.incident in strays:
             del alarms[key]
@@ -650,16 +646,42 @@ def _rename(alarms: dict[Any, _Alarm], renamed: Mapping[str, str], strays: set[s
             alarm.incident = renamed.get(alarm.incident, alarm.incident)
 
 
-def _view(seen: _Seen) -> DeviceState:
+def _view(seen: Seen) -> DeviceState:
     alarms = {rule: alarm.state for rule, alarm in (seen.alarms or {}).items()}
-    return DeviceState(seen.device, seen.last_at, seen.freshness, seen.values, alarms)
+    return DeviceState(seen.device, seen.last_at, seen.freshness, seen.values, alarms, seen.derived)
 
 
-def _plain(alarm: _Alarm) -> list[str]:
+def _moved(seen: Seen, reading: Reading) -> tuple[str, ...]:
+    return tuple(name for name, value in reading.values.items() if seen.values.get(name) != value)
+
+
+def _doubted(at: Micros, seen: Seen, reading: Reading) -> Freshness:
+    """What a reading of a device is worth that is, or was just now, offline."""
+    freshness = reading.freshness
+    if reading.values.get("online") is False:
+        if freshness is Freshness.LIVE:
+            seen.certain_from = NEVER
+    elif freshness is not Freshness.RETAINED:
+        if seen.certain_from == NEVER:
+            seen.certain_from = at + DOUBTED_FOR
+        freshness = _evidence(at, seen, freshness)
+        if seen.certain_from is not None and at >= seen.certain_from:
+            seen.certain_from = None
+    return freshness
+
+
+def _evidence(at: Micros, seen: Seen, freshness: Freshness | None = None) -> Freshness:
+    """What the device's newest word is worth now."""
+    worth = seen.freshness if freshness is None else freshness
+    doubtful = seen.certain_from is not None and at < seen.certain_from < NEVER
+    return Freshness.LATE if doubtful and worth is Freshness.LIVE else worth
+
+
+def _plain(alarm: Running) -> list[str]:
     return [alarm.state.value, alarm.incident, alarm.doubt.value]
 
 
-def _alarm(plain: list[str]) -> _Alarm:
-    alarm = _Alarm()
+def _alarm(plain: list[str]) -> Running:
+    alarm = Running()
     alarm.state, alarm.incident, alarm.doubt = AlarmState(plain[0]), plain[1], Freshness(plain[2])
     return alarm

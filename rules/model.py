@@ -8,7 +8,7 @@ Time is an integer of microseconds since 1970-01-01T00:00Z (`Micros`) everywhere
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
@@ -162,6 +162,7 @@ class Neighbourhood:
         )
         self.max_devices = max_devices
         self._devices = dict(devices or {})
+        self._by_pattern: set[str] = set()
         self._stations_of: dict[str, tuple[Station, ...]] = {
             key: tuple(s for s in stations if key in s.zones) for key in self.zones
         }
@@ -178,7 +179,12 @@ class Neighbourhood:
             known = self._from_pattern(key)
             if known is not None:
                 self._devices[key] = known
+                self._by_pattern.add(key)
         return known
+
+    def listed(self) -> Iterator[Device]:
+        """The devices that the site file names one by one: they are there even before they first speak."""
+        return (device for key, device in self._devices.items() if key not in self._by_pattern)
 
     def stations_of(self, zone: str) -> tuple[Station, ...]:
         """The stations that cover a zone, in the order of the site file: the first is sent."""

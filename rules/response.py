@@ -7,7 +7,7 @@ and never delivers; the outbox delivers and reports back by `Receipt`. It never 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -87,6 +87,8 @@ class Alarm:
     """The device whose reading decided it; empty for our own troubles."""
     reading: Mapping[str, Value]
     evidence: Freshness = Freshness.LIVE
+    verdict: Mapping[str, Value | None] = field(default_factory=dict)
+    """How kinds of evidence were counted, for the timeline."""
 
 
 class _Case:
@@ -460,6 +462,7 @@ class Response:
             "title_zh": alarm.title.zh, "title_en": alarm.title.en,
         }  # fmt: skip
         detail.update({f"reading.{name}": value for name, value in alarm.reading.items()})
+        detail.update(alarm.verdict)
         out.append(Entry(at, case.incident.id, step, detail))
 
     def _change(self, case: _Case, **changes: Any) -> None:
