@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeAlias
 
-from monitor.settings import TESTS
+from monitor.settings.books import TESTS
 
 EVERY = 2.0
 """Seconds between two looks. A change is taken up when two looks in a row see the same: after 2 to 4 seconds."""

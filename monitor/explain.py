@@ -32,7 +32,7 @@ Heard = Mapping[tuple[str, str], Micros]
 
 
 class Place(NamedTuple):
-    """A device in its zone, with its newest values."""
+    """A device in its zone, with its newest values, reported and derived."""
 
     device: Device
     zone: Zone
@@ -108,7 +108,7 @@ def _device(engine: Engine, neighbourhood: Neighbourhood, key: str) -> Place:
         device = Neighbourhood(zones=neighbourhood.zones, stations=(), patterns=neighbourhood.patterns).device(key)
     if device is None:
         raise UnknownSubject(f"there is no device {key}; this rule is about devices")
-    return Place(device, neighbourhood.zones[device.zone], dict(seen.values) if seen else {})
+    return Place(device, neighbourhood.zones[device.zone], {**seen.values, **seen.derived} if seen else {})
 
 
 def _watched(
@@ -249,7 +249,7 @@ def _measured(engine: Engine, rule: Rule, places: Sequence[Place], heard: Heard)
     for place in places[:DEVICES_SHOWN]:
         key = place.device.key
         seen = engine.device(key)
-        for name in sorted(rule.quantities):
+        for name in (*sorted(rule.quantities), *sorted(rule.watched - rule.quantities)):
             yield Measured(
                 key, name, CATALOGUE[name].unit if name in CATALOGUE else "", place.values.get(name), heard.get((key, name)),
                 seen.last_at if seen else None, seen.freshness if seen else None,
@@ -316,16 +316,20 @@ def _why_idle(rule: Rule, when: Part, measured: Sequence[Measured], missing: Seq
     if when.verdict == "false":
         yield Text("条件不成立。", "The condition is false.")
         return
-    never = dict.fromkeys(m.quantity for m in measured if m.value is None)
+    unknown = dict.fromkeys(m.quantity for m in measured if m.value is None)
+    never = [name for name in unknown if name in CATALOGUE]
     if never:
         names = ", ".join(never)
         yield Text(f"条件未知：从未上报 {names}。", f"The condition is unknown: {names} was never reported.")
+    elif unknown:
+        names = ", ".join(unknown)
+        yield Text(f"条件未知：{names} 还没有结果。", f"The condition is unknown: {names} has no answer yet.")
     if missing:
         names = ", ".join(missing)
         yield Text(
             f"条件未知：站点文件缺少 {names}。", f"The condition is unknown: the site file does not give {names}."
         )
-    if not never and not missing:
+    if not unknown and not missing:
         yield Text(
             "条件未知：类型不符或除以零。", "The condition is unknown: a value of another sort, or a division by zero."
         )

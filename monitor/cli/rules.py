@@ -15,8 +15,11 @@ from rich.progress import Progress
 from rich.text import Text as Styled
 
 from monitor.cli import backtesting, explaining
-from monitor.cli.terminal import Config, book_texts, fail, out, progress, read_site, refuse, say
-from monitor.settings import TESTS
+from monitor.cli.terminal import book_texts, err, fail, out, progress, refuse, say
+from monitor.rule_warnings import review
+from monitor.settings.books import TESTS
+from monitor.settings.fields import read_duration
+from monitor.settings.site_places import load_places
 from monitor.stories.reader import Story, load
 from monitor.stories.verdict import TestResult, examine, junit
 from rules.document import Mistake, Mistakes
@@ -30,17 +33,30 @@ _SIGNS = {"-": "red", "+": "green", " ": "dim", "…": "dim"}
 @rules_app.command("check")
 def check(
     books: Annotated[list[Path] | None, typer.Argument(help="Rule books; default: those of the site file.")] = None,
-    config: Config = Path("site.yaml"),
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", envvar="WANGLOU_CONFIG", help="The site file that the books are for."),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings are failures: exit code 1.")] = False,
+    interval: Annotated[str, typer.Option(help="How often devices report that have no report_interval: 60s.")] = "",
 ) -> None:
-    """Report every mistake in the rule books at once."""
-    if books:
-        try:
-            book = load_book(book_texts(books))
-        except Mistakes as mistakes:
-            refuse(mistakes.mistakes)
-    else:
-        _, book = read_site(config)
-    out.print(f"{len(book.rules)} rules in {len(book.texts)} books, no mistakes")
+    """Report every mistake in the rule books at once, and what is hardly ever meant so."""
+    try:
+        every = read_duration(interval) if interval else None
+        # The places alone: whoever checks rules need not know the daemon's passwords.
+        places = load_places(config or Path("site.yaml")) if config is not None or not books else None
+        book = load_book(book_texts(books) if books else places.book_texts() if places else [])
+    except Mistakes as mistakes:
+        refuse(mistakes.mistakes)
+    except ValueError as error:
+        fail(f"--interval: {error}", 2)
+    found = review(book, places, every)
+    for caution in found.cautions:
+        err.print(str(caution), style="yellow", soft_wrap=True, markup=False, highlight=False)
+    told = f", {len(found.cautions)} 处提醒 warnings" if found.cautions else ""
+    idle = f", {found.idle} 条随附规则在本站点没有设备 shipped rules have no device at this site" if found.idle else ""
+    say(f"{len(book.rules)} rules in {len(book.texts)} books, no mistakes{told}{idle}")
+    raise typer.Exit(1 if strict and found.cautions else 0)
 
 
 @rules_app.command("test")

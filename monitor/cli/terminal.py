@@ -26,8 +26,9 @@ from rules.model import Micros
 from rules.rule import RuleBook
 from rules.rulebook import load_book
 
-out = Console()
-err = Console(stderr=True)
+# No emoji: `site.yaml:100:9` is a place, not a picture.
+out = Console(emoji=False)
+err = Console(stderr=True, emoji=False)
 
 Config = Annotated[Path, typer.Option("--config", "-c", envvar="WANGLOU_CONFIG", help="The site file.")]
 

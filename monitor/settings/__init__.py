@@ -6,28 +6,25 @@ Knows no adapter and opens no connection. All mistakes of a file are reported at
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, SecretStr
 from pydantic.fields import FieldInfo
 
+from monitor.settings.books import SHIPPED, one_or_many, read_books
 from monitor.settings.channels import ChannelSettings, MqttChannel
 from monitor.settings.fields import FOLDER, Section, Switch, is_duration, write_duration, written
 from monitor.settings.places import SiteEntry, StationEntry
 from monitor.settings.remedies import explain, readable_sites, readable_stations
 from monitor.settings.secret_references import SecretReferences
 from monitor.settings.sections import Api, Broker, Data, EmbeddedHistory, HistorySettings, Mqtt, Quality, Sla
-from monitor.settings.survey import Ground, Survey, suggest
+from monitor.settings.survey import Ground, Survey
 from rules.document import Document, Mistake, Mistakes, dotted
 from rules.document import Path as Address
 from rules.model import Kind, Neighbourhood, SlaProfile
 
 LARGEST_BYTES = 64_000_000
-SHIPPED = "shipped:"
-TESTS = ".test.yaml"
-"""How the tests of rules end; they lie beside the books."""
 PLACES = frozenset({"sites", "stations"})
 """Sections that hold no secrets."""
 
@@ -38,10 +35,6 @@ def _histories(value: Any) -> Any:
     return [value] if isinstance(value, dict) else value
 
 
-def _books(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
 class Settings(Section):
     """Everything that `site.yaml` says. Made by `load`."""
 
@@ -50,7 +43,7 @@ class Settings(Section):
     history: Annotated[tuple[HistorySettings, ...], BeforeValidator(_histories)] = (EmbeddedHistory(kind="embedded"),)
     """`none`, one, or a list of them; the first also answers questions."""
     api: Api
-    books: Annotated[tuple[str, ...], BeforeValidator(_books), Field(min_length=1)] = (f"{SHIPPED}all",)
+    books: Annotated[tuple[str, ...], BeforeValidator(one_or_many), Field(min_length=1)] = (f"{SHIPPED}all",)
     """`shipped:all`, `shipped:<name>`, files, and folders of YAML files."""
     books_watch: Switch = True
     """Read the books again by itself when their files change."""
@@ -130,20 +123,7 @@ class Settings(Section):
 
     def book_texts(self) -> list[tuple[str, str]]:
         """(name, text) of each rule book, in order, each once. Raises Mistakes for one that cannot be read."""
-        out: dict[str, str] = {}
-        found: list[Mistake] = []
-        for i, text in enumerate(self.books):
-            try:
-                out.update(shipped_books(text) if text.startswith(SHIPPED) else written_books(self._file.parent, text))
-            except (OSError, ValueError) as error:
-                message, _, remedy = str(error).partition("; ")
-                if isinstance(error, OSError):
-                    message, remedy = f"{text} cannot be read: {error.strerror or error}", "check the path"
-                line, column = self._marks[i] if self._marks else (1, 1)
-                found.append(Mistake(str(self._file), line, column, f"books[{i}]", message, remedy))
-        if found:
-            raise Mistakes(found)
-        return list(out.items())
+        return read_books(self.books, self._file, lambda i: self._marks[i] if self._marks else (1, 1))
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Settings:
@@ -239,29 +219,6 @@ def _unequal_histories(document: Document, settings: Settings) -> Iterator[Mista
     for i, name in enumerate(names):
         if name in names[:i]:
             yield document.mistake(("history", i), f"the history {name} stands twice", "give each a name of its own")
-
-
-def shipped_books(text: str) -> dict[str, str]:
-    """`shipped:all` or `shipped:<name>` → name and text of each book. Raises ValueError with a remedy."""
-    wanted = text.removeprefix(SHIPPED)
-    folder = resources.files("rules") / "books"
-    files = [f for f in folder.iterdir() if f.name.endswith(".yaml") and not f.name.endswith(TESTS)]
-    books = {f.name.removesuffix(".yaml"): f for f in files}
-    names = sorted(books) if wanted == "all" else [wanted]
-    for name in names:
-        if name not in books:
-            raise ValueError(f"no book {name} is shipped; {suggest(name, ['all', *sorted(books)])}")
-    return {f"{SHIPPED}{name}": books[name].read_text("utf-8") for name in names}
-
-
-def written_books(folder: Path, text: str) -> dict[str, str]:
-    """A file, or the books of a folder → name and text of each. Raises OSError, and ValueError with a remedy."""
-    path = folder / Path(text).expanduser()
-    files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
-    files = [f for f in files if not f.name.endswith(TESTS)]
-    if not files:
-        raise ValueError(f"{text} holds no rule book; rule books end in .yaml")
-    return {str(file): file.read_text("utf-8") for file in files}
 
 
 def _leaves(settings: Settings) -> Iterator[tuple[Address, Any, FieldInfo]]:

@@ -1,4 +1,4 @@
-"""The places of a site file alone: zones, devices, stations and deadlines, without the daemon's own sections and their secrets.
+"""The places of a site file alone: zones, devices, stations, deadlines and rule books, without the daemon's own sections and their secrets.
 
 So that rules can be tested and checked where no password is known. Opens the one file it is told.
 """
@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from monitor.settings.books import SHIPPED, one_or_many, read_books
 from monitor.settings.places import SiteEntry, StationEntry
 from monitor.settings.remedies import explain
 from monitor.settings.sections import Sla
@@ -26,6 +27,7 @@ class _Places(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
+    books: Annotated[tuple[str, ...], BeforeValidator(one_or_many), Field(min_length=1)] = (f"{SHIPPED}all",)
     sla: Annotated[Sla, Field(default="1-5-20", validate_default=True)]
     sites: Annotated[tuple[SiteEntry, ...], Field(min_length=1)]
     stations: Annotated[tuple[StationEntry, ...], Field(min_length=1)]
@@ -41,6 +43,12 @@ class SitePlaces:
     """The sites as they are written, ranges and all."""
     ground: Ground
     sla: dict[Kind, SlaProfile]
+    books: tuple[str, ...]
+
+    def book_texts(self) -> list[tuple[str, str]]:
+        """(name, text) of each rule book. Raises Mistakes for one that cannot be read."""
+        file = Path(self.document.file)
+        return read_books(self.books, file.absolute(), lambda i: self.document.at(("books", i)))
 
     def neighbourhood(self) -> Neighbourhood:
         """A new one; O(listed devices)."""
@@ -74,7 +82,7 @@ def load_places(path: Path) -> SitePlaces:
     if survey.mistakes:
         raise Mistakes(survey.mistakes)
     sla = {kind: SlaProfile(d.dispatch, d.on_scene, d.resolve) for kind, d in places.sla.items()}
-    return SitePlaces(document, places.sites, survey.ground, sla)
+    return SitePlaces(document, places.sites, survey.ground, sla, places.books)
 
 
 def _channels(data: Any) -> dict[str, bool] | None:

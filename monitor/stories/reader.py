@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from monitor.settings import SHIPPED, shipped_books, written_books
+from monitor.settings.books import SHIPPED, shipped_books, written_books
 from monitor.settings.fields import read_duration
 from monitor.settings.remedies import explain
 from monitor.settings.site_places import load_places

@@ -20,7 +20,7 @@ from rich.table import Table
 from monitor.backtest import backtest
 from monitor.lookout import Limits
 from monitor.ports import Message
-from monitor.settings import shipped_books
+from monitor.settings.books import shipped_books
 from monitor.tape import from_lines, to_line
 from rules.model import SECOND, Device, Neighbourhood, Recipient, Station, Text, Zone
 from rules.rulebook import load_book

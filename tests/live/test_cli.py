@@ -499,11 +499,27 @@ rules:
 
 
 def test_a_good_book(tmp_path: Path, quiet: Path) -> None:
-    book = write(tmp_path / "mine.yaml", BOOK)
+    whole = BOOK.replace("en: Smoke}", "en: Smoke}\n    advice: {zh: 去, en: Go}\n    reason: EN 14604").replace(
+        "battery < 10", "battery < 10\n    clear_for: 10m"
+    )
+    book = write(tmp_path / "mine.yaml", whole)
     ended = wanglou("rules", "check", book, cwd=tmp_path)
     assert (ended.code, ended.out, ended.err) == (0, "2 rules in 1 books, no mistakes\n", "")
+    write(quiet.parent / "book.yaml", whole)
+    ended = wanglou("rules", "check", "--config", quiet, "--strict", cwd=tmp_path)
+    assert (ended.code, ended.out, ended.err) == (0, "2 rules in 1 books, no mistakes\n", "")
+
+
+def test_a_book_to_look_at_again(tmp_path: Path, quiet: Path) -> None:
     ended = wanglou("rules", "check", "--config", quiet, cwd=tmp_path)
-    assert (ended.code, ended.out) == (0, "2 rules in 1 books, no mistakes\n")
+    assert (ended.code, ended.out) == (0, "2 rules in 1 books, no mistakes, 3 处提醒 warnings\n")
+    assert [line.partition(quiet.parent.name)[2].partition(": ")[0] for line in ended.err.splitlines()] == [
+        "/book.yaml:4:5", "/book.yaml:7:11", "/book.yaml:13:11",
+    ]  # fmt: skip
+    assert wanglou("rules", "check", "--config", quiet, "--strict", cwd=tmp_path).code == 1
+    more = wanglou("rules", "check", quiet.parent / "book.yaml", "--interval", "soon", cwd=tmp_path)
+    assert (more.code, more.out) == (2, "")
+    assert "--interval: not a duration" in more.err
 
 
 def test_every_mistake_of_every_book_at_once(tmp_path: Path, quiet: Path) -> None:

@@ -20,8 +20,33 @@ from monitor.stories.verdict import TestResult, examine, junit
 from rules.document import Mistakes
 from rules.model import Value
 
+BOOK = """
+version: 1
+rules:
+  - id: smoke-alarm
+    kind: FIRE
+    devices: [smoke_detector]
+    when: smoke and not default(test, false)
+    clear: not smoke
+    clear_for: 60s
+    title: {zh: 烟感报警, en: Smoke alarm}
+  - {id: heat-alarm, kind: FIRE, devices: [heat_detector], when: heat, title: {zh: 热, en: Heat}}
+  - {id: heat-static, kind: FIRE, devices: [heat_detector], when: temperature > 57, for: 4s, title: {zh: 热, en: Hot}}
+  - id: heat-prealarm
+    kind: PREALARM
+    devices: [heat_detector]
+    when: temperature > 46
+    for: 10s
+    title: {zh: 热, en: Warm}
+  - id: confirmed-fire
+    kind: FIRE
+    subject: zone
+    devices: [smoke_detector, heat_detector]
+    when: any(smoke) and any(temperature > 45)
+    title: {zh: 火, en: Fire}
+"""
 HALL = """
-books: [shipped:dwelling]
+books: [book.yaml]
 zones: {hall: lobby, flat: {kind: dwelling, adjacent: [hall], attributes: {floor: 3}}}
 devices:
   smoke-1: {kind: smoke_detector, zone: hall}
@@ -31,9 +56,15 @@ SMOKE = {"at": "1s", "reading": {"device": "smoke-1", "values": {"smoke": True}}
 ALL = ["1 raised smoke-alarm@smoke-1", "push 1/dispatch-1/hook", "1 is FIRE raised active"]
 
 
-def told(tail: str, folder: Path = Path()) -> TestResult:
+@pytest.fixture(autouse=True)
+def _beside_the_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "book.yaml").write_text(BOOK, "utf-8")
+    monkeypatch.chdir(tmp_path)
+
+
+def told(tail: str) -> TestResult:
     """The one test of the hall."""
-    (story,) = read_stories(HALL + tail, "hall.test.yaml", folder)
+    (story,) = read_stories(HALL + tail, "hall.test.yaml", Path())
     return examine(story)
 
 
@@ -98,7 +129,7 @@ def test_time_goes_on_until_the_end() -> None:
 
 def test_everything_that_can_happen() -> None:
     story = steps(
-        {"at": "0s", "status": {"device": "smoke-1", "state": "offline"}},
+        {"at": "0s", "status": {"device": "smoke-1", "state": "online"}},
         {**SMOKE, "expect": ALL},
         {"at": "2s", "receipt": {"push": "1/dispatch-1/hook", "outcome": "accepted"}, "expect": [
             "1 push_accepted dispatch-1 hook", "1 dispatched station by hook", "1 is FIRE dispatched active"]},
@@ -192,7 +223,7 @@ def test_the_places_of_a_site_file_need_none_of_its_secrets(tmp_path: Path) -> N
     }  # fmt: skip
     (tmp_path / "site.yaml").write_text(yaml.safe_dump(site), "utf-8")
     expect = [f"1s {text}" for text in ALL] + ["31s 1 overdue dispatch", "31s push 1/overdue-dispatch-1/hook"]
-    text = "books: shipped:dwelling\nsite: site.yaml\n" + steps(SMOKE, until="40s", expect=expect)
+    text = "books: book.yaml\nsite: site.yaml\n" + steps(SMOKE, until="40s", expect=expect)
     (story,) = read_stories(text, "t", tmp_path)
     assert diff(examine(story)) == []
     assert mistakes(text.replace("smoke-1", "door-1"), tmp_path)[0].endswith(
@@ -204,7 +235,7 @@ def test_the_places_of_a_site_file_need_none_of_its_secrets(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (("shipped:dwelling", "dwelling.yaml"), "did you mean shipped:dwelling?"),
+        (("book.yaml", "dwelling.yaml"), "did you mean shipped:dwelling?"),
         (("zone: hall", "zone: hal"), "there is no zone hal (did you mean hall?)"),
         (("[hall]", "[hull]"), "there is no zone hull"),
         (("at: 1s", "at: 1"), "not a duration"),
@@ -248,7 +279,7 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
         with pytest.raises(Mistakes, match=words):
             load(tmp_path / name)
     assert "nothing happens in this file" in mistakes(HALL)[0]
-    assert any("there are no zones" in m for m in mistakes("books: shipped:all"))
+    assert any("there are no zones" in m for m in mistakes("books: book.yaml"))
     assert any("no rules are tested" in m for m in mistakes("zones: {a: lobby}"))
 
 
