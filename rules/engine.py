@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from rules.areas import Areas
 from rules.incident import ALARM, Signal
+from rules.memory import HEARD
 from rules.model import (
     MINUTE,
     SECOND,
@@ -154,9 +155,12 @@ class Engine:
     # --- readings ----------------------------------------------------------------------------------------------------
 
     def _reading(self, at: Micros, reading: Reading, out: list[Effect]) -> None:
+        said = reading.values
+        names = tuple(said)
         seen = self._seen.get(reading.device)
         if seen is None:
             seen = self._meet(at, reading.device)
+            names = (HEARD, *names)
         freshness = reading.freshness
         measured_at = reading.measured_at
         if freshness is Freshness.LIVE:
@@ -172,12 +176,11 @@ class Engine:
             return  # a copy of the past; what the device itself said since then is better
         seen.last_at = at
         seen.freshness = freshness
-        names = tuple(reading.values)
         moved = _moved(seen, reading) if self._gateways and reading.device in self._gateways else ()
-        seen.values.update(reading.values)
+        seen.values.update(said)
         if seen.kept is not None:
             names += self._recall.read(at, seen, reading)
-        if seen.certain_from is not None or reading.values.get("online") is False:
+        if seen.certain_from is not None or said.get("online") is False:
             freshness = _doubted(at, seen, reading)
         self._ask(at, seen, names, freshness, out)
         if moved:
@@ -187,7 +190,8 @@ class Engine:
     def _ask(self, at: Micros, seen: Seen, names: tuple[str, ...], evidence: Freshness, out: list[Effect]) -> None:
         """Ask all rules that watch one of these quantities, reported or derived, of this device."""
         known, device, zone, alarms = seen.known, seen.device, seen.zone, seen.alarms
-        for rule in seen.watch.asked(names):
+        rules = seen.watch.by_names.get(names)
+        for rule in seen.watch.asked(names) if rules is None else rules:
             check = rule.check
             if check is None:
                 self._zone_rule(at, rule, seen, evidence, out)
@@ -222,9 +226,10 @@ class Engine:
         says = any(now[: len(rule.voting.voters)] if rule.voting is not None else now)
         for zone in self._areas.of(rule, seen.zone.key):
             key = (rule.id, zone)
-            if not counted and key not in self._zone_alarms:
-                continue
             counts = self._zone_counts.get(key)
+            # a voting also changes by who has spoken at all
+            if not counted and key not in self._zone_alarms and (counts is None or rule.voting is None):
+                continue
             if counts is None:
                 counts = self._zone_counts[key] = self._areas.counts(rule, zone)
             if changed:

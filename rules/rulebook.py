@@ -36,7 +36,7 @@ from rules.conditions import (
 )
 from rules.document import Document, Mistake, Mistakes, Path, dotted
 from rules.duration import duration, written
-from rules.memory import Memory, Silent, in_order
+from rules.memory import HEARD, Memory, Silent, in_order
 from rules.model import HOUR, MINUTE, Kind, Micros, Text
 from rules.placement import locate
 from rules.remembering import SHORTEST
@@ -433,7 +433,7 @@ def _rule(entry: RuleEntry, compiled: _Compiled) -> Rule:
     )
 
 
-_SERVICE = frozenset({"online", "fault", "test"})
+_SERVICE = frozenset({"online", "fault", "test", HEARD})
 """What decides whether a voter's device is in service, beside its silence."""
 
 

@@ -30,24 +30,25 @@ class Running:
 class Watch:
     """The rules that apply to some devices of one kind, and what must be remembered of each of these for them."""
 
-    __slots__ = ("_rules_by_names", "_touched_by_names", "memories", "rules")
+    __slots__ = ("_touched_by_names", "by_names", "memories", "rules")
 
     def __init__(self, rules: tuple[Rule, ...], kind: str) -> None:
         self.rules = rules
         self.memories = in_order([memory for rule in rules for memory in rule.memories_of(kind)])
-        self._rules_by_names: dict[tuple[str, ...], tuple[Rule, ...]] = {}
+        self.by_names: dict[tuple[str, ...], tuple[Rule, ...]] = {}
+        """What `asked` has answered; looked up in passing by the engine, for which a call is a cost."""
         self._touched_by_names: dict[tuple[str, ...], tuple[Memory, ...]] = {}
 
     def asked(self, names: tuple[str, ...]) -> tuple[Rule, ...]:
         """The rules that watch one of these quantities, in book order. A kind of device sends few different sets of names,
         so this is one look-up.
         """
-        found = self._rules_by_names.get(names)
+        found = self.by_names.get(names)
         if found is None:
-            if len(self._rules_by_names) > REMEMBERED_SETS:
-                self._rules_by_names.clear()
+            if len(self.by_names) > REMEMBERED_SETS:
+                self.by_names.clear()
             found = tuple(rule for rule in self.rules if not rule.watched.isdisjoint(names))
-            self._rules_by_names[names] = found
+            self.by_names[names] = found
         return found
 
     def touched(self, names: tuple[str, ...]) -> tuple[Memory, ...]:
