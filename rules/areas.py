@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from rules.model import Device, Neighbourhood, Value
+from rules.model import Device, Micros, Neighbourhood, Value
 from rules.rule import Rule
 from rules.voting import Voter, Voting
 from rules.watch import Seen
@@ -68,14 +68,18 @@ class Areas:
                 if counts is not None and rule.voting is not None:
                     self._enter(rule.voting, counts, device, listed=new, heard=1)
 
-    def verdict(self, rule: Rule, voting: Voting, zone: str, counts: list[int]) -> dict[str, Value | None]:
+    def verdict(
+        self, rule: Rule, voting: Voting, zone: str, counts: list[int], waited: Micros
+    ) -> dict[str, Value | None]:
         """For the timeline: who confirmed, who could not, and how many it took."""
-        out = [f"{voter.name}: {', '.join(self._absent(rule, voter, zone))}" for voter in voting.missing(counts)]
+        out = [
+            f"{voter.name}: {', '.join(self._absent(rule, voter, zone))}" for voter in voting.missing(counts, waited)
+        ]
         return {
             "voters": ", ".join(voter.name for voter in voting.yes(counts)),
             "out_of_service": "; ".join(out),
             "need": float(voting.need),
-            "needed": float(voting.needed(counts)),
+            "needed": float(voting.needed(counts, waited)),
         }
 
     def _absent(self, rule: Rule, voter: Voter, zone: str) -> list[str]:

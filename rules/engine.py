@@ -245,7 +245,10 @@ class Engine:
         self, at: Micros, rule: Rule, zone: str, counts: list[int], seen: Seen, evidence: Freshness, out: list[Effect]
     ) -> None:
         key = (rule.id, zone)
-        holds = rule.decide is not None and rule.decide(counts)
+        if rule.voting is not None:
+            holds = rule.voting.decide(counts, self._recall.waited(at))
+        else:
+            holds = rule.decide is not None and rule.decide(counts)
         if not holds and key not in self._zone_alarms:
             return
         clears = not holds if rule.decide_clear is None else not holds and rule.decide_clear(counts)
@@ -303,7 +306,9 @@ class Engine:
             if back or certain:
                 alarm.doubt = evidence
                 if alarm.incident:
-                    self._response.burning(at, alarm.incident, self._described(rule, subject, alarm, seen), back, out)
+                    self._response.burning(
+                        at, alarm.incident, self._described(at, rule, subject, alarm, seen), back, out
+                    )
 
     def _signal(
         self, at: Micros, rule: Rule, subject: str, alarm: Running, signal: Signal, seen: Seen | None, out: list[Effect]
@@ -312,19 +317,23 @@ class Engine:
         alarm.state = ALARM[was, signal]
         if signal is Signal.HELD or (signal is Signal.ON and was is AlarmState.LATCHED):
             former = alarm.incident
-            alarm.incident = self._response.raised(at, self._described(rule, subject, alarm, seen), out)
+            alarm.incident = self._response.raised(at, self._described(at, rule, subject, alarm, seen), out)
             if former and former != alarm.incident:  # the rule's group or the device's zone is another one since then
                 self._response.returned(at, former, rule.id, subject, latched=False, out=out)
         elif signal in (Signal.ENDED, Signal.LATCH):
             self._response.returned(at, alarm.incident, rule.id, subject, latched=signal is Signal.LATCH, out=out)
         out.append(AlarmChanged(at, rule.id, subject, rule.kind, alarm.state, alarm.incident))
 
-    def _described(self, rule: Rule, subject: str, alarm: Running, seen: Seen | None) -> Alarm:
+    def _described(self, at: Micros, rule: Rule, subject: str, alarm: Running, seen: Seen | None) -> Alarm:
         said = {name: value for name, value in seen.values.items() if name in rule.quantities} if seen else {}
         # of a zone a neighbour's device may have decided; a hold that ran out there was decided by none
         zone = subject if rule.check is None or seen is None else seen.zone.key
         counts = self._zone_counts.get((rule.id, subject)) if rule.voting is not None else None
-        verdict = self._areas.verdict(rule, rule.voting, subject, counts) if rule.voting and counts else {}
+        verdict = (
+            self._areas.verdict(rule, rule.voting, subject, counts, self._recall.waited(at))
+            if rule.voting and counts
+            else {}
+        )
         key = seen.device.key if seen else ""
         return Alarm(
             rule.id, subject, rule.kind, rule.group, rule.title, rule.advice, zone, key, said, alarm.doubt, verdict
@@ -459,6 +468,8 @@ class Engine:
         device = self._neighbourhood.device(key)
         if device is None:
             raise LookupError(f"{key} is not registered")
+        if self._recall.listening == 0:
+            self._recall.listening = at
         seen = self._seen[key] = self._place(device)
         self._recall.take(at, seen)
         self._areas.met(seen, self._zone_counts)
@@ -638,9 +649,7 @@ class Engine:
 
 def _of_absence(book: RuleBook) -> frozenset[str]:
     """The zone rules that hold when none of their terms does, such as `not any(online)`."""
-    return frozenset(
-        r.id for r in book.rules if r.decide is not None and r.voting is None and r.decide([0] * len(r.terms))
-    )
+    return frozenset(r.id for r in book.rules if r.decide is not None and r.decide([0] * len(r.terms)))
 
 
 def _rename(alarms: dict[Any, Running], renamed: Mapping[str, str], strays: set[str]) -> None:

@@ -21,7 +21,7 @@ _NOTHING: Mapping[str, Value] = {}
 
 
 class Recall:
-    """`listening` is since when we hear the devices at all, or None while our feed is down."""
+    """`listening` is since when we hear the devices at all: 0 before the first one spoke, None while our feed is down."""
 
     def __init__(self, timers: Timers, devices: Mapping[str, Seen]) -> None:
         self.listening: Micros | None = 0
@@ -86,6 +86,10 @@ class Recall:
         gateway = self._devices.get(_gateway(seen))
         upstream = _NOTHING if gateway is None else gateway.values
         return Moment(at, said, seen.known, seen.device, seen.zone, upstream, self.listening)
+
+    def waited(self, at: Micros) -> Micros:
+        """For how long we have been listening."""
+        return 0 if self.listening is None else at - self.listening
 
     # --- who comes and goes ------------------------------------------------------------------------------------------
 

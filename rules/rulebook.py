@@ -417,7 +417,7 @@ def _rule(entry: RuleEntry, compiled: _Compiled) -> Rule:
         check=when.check if isinstance(when, DeviceCondition) else None,
         clear_check=clear.check if isinstance(clear, DeviceCondition) else None,
         terms=_voters_terms(voting, compiled.voters) if voting else _terms(when, clear),
-        decide=voting.decide if voting else when.decide if isinstance(when, ZoneCondition) else None,
+        decide=when.decide if isinstance(when, ZoneCondition) else None,
         decide_clear=_decide_clear(when, clear),
         hold=entry.hold,
         clear_for=entry.clear_for,
@@ -444,7 +444,7 @@ def _voting(
     voters, memories = [], []
     for (name, entry), yes in zip(confirm.voters.items(), compiled, strict=True):
         silent = Silent(f"silent({written(entry.silent)})", entry.silent)
-        voters.append(Voter(name, frozenset(entry.devices), silent.name))
+        voters.append(Voter(name, frozenset(entry.devices), silent.name, silent.span))
         memories.append((voters[-1].devices, in_order([*yes.asked.memories, silent])))
     return Voting(confirm.need, confirm.adjacent, tuple(voters)), memories
 

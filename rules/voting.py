@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-from rules.model import Device, Value, Zone
+from rules.model import Device, Micros, Value, Zone
 
 VoterName: TypeAlias = Literal[
     "smoke", "heat", "flame", "gas", "thermal", "camera", "charger", "call_point", "discharge"
@@ -27,6 +27,8 @@ class Voter:
     name: str
     devices: frozenset[str]
     silent: str
+    span: Micros
+    """After how long it is."""
 
     def absence(self, known: Mapping[str, Value]) -> str:
         """Why a device that has spoken is out of service, or an empty string."""
@@ -63,27 +65,31 @@ class Voting:
         """Who confirms."""
         return [voter for voter, count in zip(self.voters, counts, strict=False) if count]
 
-    def missing(self, counts: Sequence[int]) -> list[Voter]:
-        """The voters that the area was built with and that are wholly out of service, without a word within the window."""
-        n = len(self.voters)
-        return [
-            voter
-            for i, voter in enumerate(self.voters)
-            if counts[3 * n + i] and not counts[i] and counts[4 * n + i] <= counts[n + i]
-        ]
+    def missing(self, counts: Sequence[int], waited: Micros) -> list[Voter]:
+        """The voters that the area was built with and that are wholly out of service, without a word within the window.
 
-    def needed(self, counts: Sequence[int]) -> int:
+        A device that never spoke is out of service only when we have `waited` for it as long as for one that fell silent.
+        """
+        n = len(self.voters)
+        out = []
+        for i, voter in enumerate(self.voters):
+            said, away, listed, heard = (counts[i + k * n] for k in (0, 1, 3, 4))
+            if listed and not said and heard <= away and (heard == listed or waited > voter.span):
+                out.append(voter)
+        return out
+
+    def needed(self, counts: Sequence[int], waited: Micros) -> int:
         """How many yeses it takes here now; 0 where it never confirms."""
         n = len(self.voters)
         built = sum(map(bool, counts[3 * n : 4 * n]))
         if built < self.need:
             return 0
-        left = built - len(self.missing(counts))
+        left = built - len(self.missing(counts, waited))
         return self.need if left == built else max(1, min(self.need, left))
 
-    def decide(self, counts: Sequence[int]) -> bool:
+    def decide(self, counts: Sequence[int], waited: Micros) -> bool:
         """Is it confirmed? At least one yes must come from the zone itself."""
         n = len(self.voters)
         if not any(counts[2 * n : 3 * n]):
             return False
-        return 0 < self.needed(counts) <= len(self.yes(counts))
+        return 0 < self.needed(counts, waited) <= len(self.yes(counts))
