@@ -152,6 +152,11 @@ class Engine:
         """What is wrong with ourselves: source → detail."""
         return self._troubles
 
+    @property
+    def waited(self) -> Micros:
+        """For how long we have been listening to the devices, as of the newest event; 0 while we do not."""
+        return self._recall.waited(self._now)
+
     # --- readings ----------------------------------------------------------------------------------------------------
 
     def _reading(self, at: Micros, reading: Reading, out: list[Effect]) -> None:

@@ -65,7 +65,7 @@ class Voting:
         """Who confirms."""
         return [voter for voter, count in zip(self.voters, counts, strict=False) if count]
 
-    def missing(self, counts: Sequence[int], waited: Micros) -> list[Voter]:
+    def missing(self, counts: Sequence[int], waited: Micros = 0) -> list[Voter]:
         """The voters that the area was built with and that are wholly out of service, without a word within the window.
 
         A device that never spoke is out of service only when we have `waited` for it as long as for one that fell silent.
@@ -78,7 +78,7 @@ class Voting:
                 out.append(voter)
         return out
 
-    def needed(self, counts: Sequence[int], waited: Micros) -> int:
+    def needed(self, counts: Sequence[int], waited: Micros = 0) -> int:
         """How many yeses it takes here now; 0 where it never confirms."""
         n = len(self.voters)
         built = sum(map(bool, counts[3 * n : 4 * n]))
@@ -87,7 +87,7 @@ class Voting:
         left = built - len(self.missing(counts, waited))
         return self.need if left == built else max(1, min(self.need, left))
 
-    def decide(self, counts: Sequence[int], waited: Micros) -> bool:
+    def decide(self, counts: Sequence[int], waited: Micros = 0) -> bool:
         """Is it confirmed? At least one yes must come from the zone itself."""
         n = len(self.voters)
         if not any(counts[2 * n : 3 * n]):

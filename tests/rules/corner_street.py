@@ -157,7 +157,7 @@ def reading(draw: st.DrawFn, at: Micros) -> Reading:
         return Reading(at, f"c/{device}", {"online": draw(st.booleans())}, Freshness.LIVE)
     if device == "button":
         return Reading(at, "c/button", {"call_point": draw(st.booleans())}, freshness, measured_at)
-    values: dict[str, Value] = draw(_pictured() if device == "cam-1" else _measured)
+    values: dict[str, Value] = draw(_pictured()) if device == "cam-1" else {**draw(_measured)}
     return Reading(at, f"c/{device}", values, freshness, measured_at)
 
 
