@@ -56,7 +56,7 @@ def test_it_holds_the_product_and_nothing_else(wheel: Path) -> None:
         assert wanted in names
     kinds = {Path(name).suffix or Path(name).name for name in names}
     assert kinds <= {".py", ".typed", ".yaml", ".html", ".js", ".css", ".svg", ".txt", ".webmanifest", ".png"}
-    strange = re.compile(r"test|node_modules|\.map$|\.tsx?$|console/web/|package(-lock)?\.json")
+    strange = re.compile(r"(^|/)tests?/|\.test\.|node_modules|\.map$|\.tsx?$|console/web/|package(-lock)?\.json")
     assert [name for name in names if strange.search(name)] == []
 
 
