@@ -179,8 +179,7 @@ def _alarms(fire: Fire, interval_s: float, books: list[Any]) -> Iterator[Alarm]:
     play(from_lines(lines, fire.name), lookout, watch=watch)
     for entry in told:
         rule = lookout.engine.book.by_id[str(entry.detail["rule"])]
-        incident = entry.detail.get("device") or entry.detail.get("zone") or ""
-        letter = str(incident).rpartition("-")[2].upper()
+        letter = str(entry.detail["subject"]).rpartition("-")[2].upper()
         smoke = bool(rule.quantities & {"smoke", "smoke_density"})
         yield Alarm(entry.at / 1e6 - START.timestamp(), letter, str(rule.kind), rule.id, smoke)
 

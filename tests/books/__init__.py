@@ -1,0 +1,1 @@
+"""The shipped books under test: each rule at its edges, real fires, an ordinary month."""
