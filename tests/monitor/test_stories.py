@@ -14,6 +14,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.stories.entries import FileWords, IncidentWords, StoryWords
 from monitor.stories.reader import load, read_stories
 from monitor.stories.series import LONGEST, samples
 from monitor.stories.verdict import TestResult, examine, junit
@@ -332,3 +333,29 @@ def test_every_series_is_what_was_written(parts: list[tuple[int, int, int, int]]
     for first, step, times, gap in parts:
         meant += [float(first + n * step) for n in range(times + 1)] + [None] * gap
     assert samples(text) == meant
+
+
+# --- the document -----------------------------------------------------------------------------------------------------
+
+
+def test_the_example_of_the_document_passes(tmp_path: Path) -> None:
+    document = (Path(__file__).parents[2] / "docs" / "rules-as-code.md").read_text("utf-8")
+    example = document.partition("```yaml\n")[2].partition("```")[0]
+    (tmp_path / "garage.yaml").write_text(
+        "version: 1\nrules:\n"
+        "  - {id: garage-hot-spot, kind: FIRE, devices: [thermal_camera], when: thermal_max > 150, for: 4s,"
+        " title: {zh: 高温, en: Hot}}\n",
+        "utf-8",
+    )
+    stories = read_stories(example, "garage.test.yaml", tmp_path)
+    assert [(story.name, examine(story).passed) for story in stories] == [
+        ("a battery burns", True),
+        ("a warm engine is nothing", True),
+    ]
+
+
+def test_the_document_names_every_field() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "rules-as-code.md").read_text("utf-8")
+    for model in (FileWords, StoryWords, IncidentWords):
+        for name in model.model_fields.keys() - {"about"}:
+            assert f"`{name}`" in document or f"`{name}:" in document, name
