@@ -76,6 +76,11 @@ bench: setup servers ## measure latency and throughput on this machine (ARGS= go
 	@$(BIN)/python -m tests.bench $(ARGS)
 	@$(BIN)/python -m tests.bench.simulators
 
+.PHONY: fires
+fires: setup ## the shipped rules on real house fires, beside the alarms that hung there; then on a month without fire
+	@$(BIN)/python -m tests.bench.fires $(ARGS)
+	@$(BIN)/python -m tests.bench.nuisances
+
 .PHONY: wheel
 wheel: setup page ## build the wheel, with the page in it, into dist/
 	@rm -rf build dist
