@@ -13,10 +13,10 @@ from rules.model import HOUR, MINUTE, SECOND, Micros
 LONGEST: Final[Micros] = 720 * HOUR
 """No rule waits longer, or looks further back: 30 days."""
 
-WRITTEN: Final = r"(?:\d{1,6}d)?(?:\d{1,6}h)?(?:\d{1,6}m(?!s))?(?:\d{1,6}s)?(?:\d{1,6}ms)?"
+WRITTEN: Final = r"(?:[0-9]{1,6}d)?(?:[0-9]{1,6}h)?(?:[0-9]{1,6}m(?!s))?(?:[0-9]{1,6}s)?(?:[0-9]{1,6}ms)?"
 """A pattern that also matches nothing at all."""
 
-_PARTS = re.compile(r"(\d+)(ms|[dhms])")
+_PARTS = re.compile(r"([0-9]+)(ms|[dhms])")
 _WHOLE = re.compile(WRITTEN)
 _UNITS = {"d": 24 * HOUR, "h": HOUR, "m": MINUTE, "s": SECOND, "ms": SECOND // 1000}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -163,25 +163,42 @@ class Confirm(_Strict):
         return self
 
 
+_INSTEAD = "`confirm` stands instead of it"
+
+
+def _replaced(value: Any) -> Any:
+    raise ValueError(_INSTEAD)
+
+
 class ConfirmEntry(RuleEntry):
     """A rule about zones that counts kinds of evidence instead of asking `when`."""
 
     subject: Literal["zone"] = "zone"
-    devices: Annotated[list[Name], Field(max_length=0)] = []
-    when: Literal[""] = ""
-    clear: None = None
+    devices: Annotated[list[Name], BeforeValidator(_replaced)] = []
+    when: Annotated[str, BeforeValidator(_replaced)] = ""
+    clear: Annotated[str | None, BeforeValidator(_replaced)] = None
     confirm: Confirm
 
 
-def _form(raw: Any) -> str | None:
-    if not isinstance(raw, dict):
-        return None
-    return next((form for form in ("ladder", "confirm") if form in raw), "rule")
+def _form(raw: Mapping[str, Any]) -> Literal["ladder", "confirm", "when"]:
+    """The field that decides what kind of entry it is."""
+    return "ladder" if "ladder" in raw else "confirm" if "confirm" in raw else "when"
+
+
+def _tag(raw: Any) -> str | None:
+    """No name of a field, for it stands in pydantic's locations and must not be taken for one."""
+    return (
+        {"ladder": "a ladder", "confirm": "a confirmation", "when": "a rule"}[_form(raw)]
+        if isinstance(raw, dict)
+        else None
+    )
 
 
 Written = Annotated[
-    Annotated[RuleEntry, Tag("rule")] | Annotated[LadderEntry, Tag("ladder")] | Annotated[ConfirmEntry, Tag("confirm")],
-    Discriminator(_form, custom_error_type="rule", custom_error_message="this is not a rule"),
+    Annotated[RuleEntry, Tag("a rule")]
+    | Annotated[LadderEntry, Tag("a ladder")]
+    | Annotated[ConfirmEntry, Tag("a confirmation")],
+    Discriminator(_tag, custom_error_type="rule", custom_error_message="this is not a rule"),
 ]
 
 
@@ -228,6 +245,7 @@ _REMEDIES = {
     "silent": "write for example 100s or 24h, at least 1s",
     "adjacent": "write true or false",
     "voters": f"name at least two of {', '.join(VOTERS)}",
+    **dict.fromkeys(VOTERS, "write {devices: […], when: …}"),
     "reason": "write a text",
     "zh": "write the Chinese text",
     "en": "write the English text",
@@ -334,7 +352,7 @@ class _BookFile:
     def _latching(self, path: Path, raw: dict[str, Any], latch: object) -> None:
         if raw.get("kind") == Kind.FIRE and latch is False:
             message = "a fire always latches: it ends only by reset"
-            self.mistakes.append(self.document.mistake((*path, "latch"), message, "leave it out"))
+            self.mistakes.append(self.document.mistake((*path[:2], "latch"), message, "leave it out"))
 
     def _condition(self, path: Path, text: object, compiler: Callable[[str], _Condition]) -> _Condition | None:
         if not isinstance(text, str):
@@ -360,6 +378,8 @@ def _with_remedy(mistake: Mistake) -> Mistake:
     if mistake.message == "unknown field":
         near = [] if name in _FIELDS else difflib.get_close_matches(name, _FIELDS, 1)
         return replace(mistake, remedy=f"did you mean `{near[0]}`?" if near else "leave it out")
+    if mistake.message == _INSTEAD:
+        return replace(mistake, remedy="leave it out")
     return replace(mistake, remedy=_REMEDIES.get(name.partition("[")[0], ""))
 
 

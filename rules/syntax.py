@@ -39,7 +39,7 @@ class ConditionError(ValueError):
         super().__init__("; ".join(f"{f.line + 1}:{f.column + 1}: {f.message} ({f.remedy})" for f in self.flaws))
 
 
-_DURATION = re.compile(rf"(?<![\w.])(?=\d){WRITTEN}(?<=[a-z])(?!\w)")
+_DURATION = re.compile(rf"(?<![\w.])(?=[0-9]){WRITTEN}(?<=[a-z])(?!\w)")
 _LETTERS = str.maketrans("0123456789", "αβγδεζηθικ")
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 _FULL_WIDTH = dict(zip("（）＞＜＝，．＋－×＊÷／“”‘’。、", "()><=,.+-**//\"\"''.,", strict=True))
