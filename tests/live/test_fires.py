@@ -28,6 +28,7 @@ from rules.model import Entry, Kind, Step
 from rules.rulebook import load_book
 from simulators import nist
 from simulators.nist import Fire
+from tests.bench.fires import arrival
 from tests.commands import wanglou
 from tests.publisher import Outgoing, connect, packet
 from tests.running import Hook, Wanglou, hook, in_ledger, site
@@ -119,10 +120,6 @@ def played(folder: Path, fire: Fire, zoning: nist.Zoning = "room") -> Played:
     return Played(fire, summary, entries)
 
 
-def first_above(fire: Fire, device: str, limit: float) -> float | None:
-    return next((t for t, v in zip(fire.times, fire.series[device], strict=True) if v > limit), None)
-
-
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("zoning", ["room", "house"])
 def test_an_incident_dispatched_and_nothing_before_the_smoke(
@@ -136,15 +133,16 @@ def test_an_incident_dispatched_and_nothing_before_the_smoke(
     assert all(i.dispatched_at is not None for i in incidents)
     assert p.summary.quarantined == {}
     assert dict(p.summary.verdicts) == {"live": p.summary.messages}
-    # Quiet until the first meter has measured what a detector is tested at (EN 14604: 0.05 to 0.3 dB/m), above its own noise.
-    smokes = [device for device in fire.devices if device.startswith("smoke")]
-    arrived = min(t for device in smokes if (t := first_above(fire, device, 0.3)) is not None)
+    # Quiet until smoke or heat is at the first ceiling, by the meters alone.
+    arrivals = {letter: arrival(fire, letter) for letter in fire.locations}
+    arrived = min(t for t in arrivals.values() if t is not None)
     assert p.entries[0][0] >= arrived > 0
     assert p.entries[0][1].step is Step.RAISED
-    # And where it has not arrived yet, its detector says nothing.
-    for device in smokes:
-        spoke = p.first(device[-1], kinds={"FIRE", "PREALARM"}, sensor="smoke")
-        here = first_above(fire, device, 0.3)
+    # And where neither has arrived yet, the detectors say nothing.
+    for device in fire.devices:
+        sensor, _, letter = device.partition("-")
+        spoke = p.first(letter, kinds={"FIRE", "PREALARM"}, sensor=sensor)
+        here = arrivals[letter.upper()]
         assert spoke is None or (here is not None and spoke >= here), device
 
 
@@ -188,9 +186,9 @@ def test_the_command_prints_a_timeline_that_people_can_read(tmp_path: Path, fire
     print("\n" + ended.out)
     assert (ended.code, ended.err) == (0, "")
     lines = ended.out.splitlines()
-    # The fire starts at second 0, 08:00 in China; the first smoke is at B, 22 s later.
-    assert lines[0].split("  ")[:3] == ["2026-11-22T08:00:22.000+08:00", "inc-000001", "报警 raised"]
-    assert "烟雾浓度达到火警值  Smoke density of a fire  sdc05/smoke-b  smoke_density=" in lines[0]
+    # The fire starts at second 0, 08:00 in China; the first smoke is at B, 17 s later.
+    assert lines[0].split("  ")[:3] == ["2026-11-22T08:00:18.000+08:00", "inc-000001", "报警 raised"]
+    assert "烟雾快速升高  Smoke rises fast  sdc05/smoke-b  smoke_density=" in lines[0]
     assert any("已派单 dispatched" in line and "inc-000001" in line for line in lines[:4])
     assert f"{count:,} 条消息 messages · 6 起事件 incidents" in ended.out
     assert f"live {count:,}" in ended.out
@@ -285,8 +283,8 @@ def test_a_tape_through_the_broker(tmp_path: Path, stage: Stage, fires: dict[str
     assert (verdicts["live"], sum(verdicts.values())) == (count, count)
     raised = datetime.fromisoformat(incident["raised_at"]).timestamp()
     ((began,),) = in_ledger(stage.daemon.config.parent / "data", "SELECT min(first_at) FROM tape")
-    # In virtual time it is raised 8 s after the first message; a busy machine starts late or is late, and either shows here.
-    assert 4 <= raised - began / 1e6 <= 16
+    # In virtual time it is raised 4 s after the first message; a busy machine starts late or is late, and either shows here.
+    assert 2 <= raised - began / 1e6 <= 12
 
 
 def place(incident: dict[str, Any]) -> str:
@@ -301,8 +299,10 @@ def told(stage: Stage, name: str, incident: dict[str, Any], smoke: float) -> Non
         after = datetime.fromisoformat(entry["at"]).timestamp() - smoke
         print(f"  {after:+6.2f} s  {entry['step']:<14} {json.dumps(entry['detail'], ensure_ascii=False)[:170]}")
     steps = [entry["step"] for entry in timeline]
-    # Dispatched is who was reached: it follows the channel's word.
-    assert steps[:4] == ["raised", "push_queued", "push_accepted", "dispatched"]
+    # Dispatched is who was reached: it follows the channel's word. More alarms may come in between.
+    told_first = [step for step in steps if step in ("raised", "push_queued", "push_accepted", "dispatched")]
+    assert told_first[:2] == ["raised", "push_queued"]
+    assert told_first.index("push_accepted") < told_first.index("dispatched")
     assert [entry["at"] for entry in timeline] == sorted(entry["at"] for entry in timeline)
     assert timeline[0]["detail"]["title_zh"]
     assert timeline[0]["detail"]["title_en"]
