@@ -102,8 +102,8 @@ def test_an_edited_file_comes_into_force_by_itself_and_only_what_changed_ends(
 
 def test_a_signal_the_watch_and_the_api_at_once_are_one_reload(tmp_path: Path, broker: Mosquitto, heard: Hook) -> None:
     with Wanglou(site(tmp_path / "site", mqtt=broker.port, webhook=heard.url)) as daemon:
-        time.sleep(5)  # the watch has looked at the first book, which is no change
-        before = len(books_on_the_tape(daemon))
+        daemon.wait_for(lambda: len(books_on_the_tape(daemon)) == 1, "the first book is on the tape")
+        before = 1
         daemon.config.with_name("book.yaml").write_text(BOOK + HEAT, "utf-8")
         answers: list[dict[str, Any]] = []
         asking = [threading.Thread(target=lambda: answers.append(reload(daemon))) for _ in range(4)]
@@ -112,7 +112,7 @@ def test_a_signal_the_watch_and_the_api_at_once_are_one_reload(tmp_path: Path, b
             thread.start()
         for thread in asking:
             thread.join()
-        time.sleep(6)  # three more looks
+        time.sleep(5)  # two more looks
         assert len(answers) == 4
         assert sum(answer["added"] == ["heat"] for answer in answers) <= 1
         assert rules(daemon) == {"smoke", "low-battery", "heat"}
@@ -163,6 +163,6 @@ def test_a_new_file_in_a_folder_counts_and_a_watch_that_is_off_does_not_look(
     blind = site(tmp_path / "blind", mqtt=broker.port, webhook=heard.url, books_watch=False)
     with Wanglou(blind) as daemon:
         blind.with_name("book.yaml").write_text(BOOK + HEAT, "utf-8")
-        time.sleep(6)
+        time.sleep(4.5)  # two looks would have been enough
         assert rules(daemon) == {"smoke", "low-battery"}
         assert reload(daemon)["added"] == ["heat"]
