@@ -86,14 +86,17 @@ def explain(
 
 
 def standing_of(engine: Engine, rule: Rule, subject: str) -> Standing:
-    """The alarm of a rule at a subject. O(devices): it is read out of a snapshot, which only people who ask wait for."""
+    """The alarm of a rule at a subject. O(devices) unless a device's is idle: the rest is read out of a snapshot."""
+    seen = engine.device(subject)
+    if rule.check is not None and (seen is None or rule.id not in seen.alarms):
+        return Standing(AlarmState.IDLE)
     state = engine.snapshot()
     due = {tuple(name): at for at, name in state["timers"]}
     running = due.get(("hold", rule.id, subject), due.get(("clear", rule.id, subject)))
     if rule.check is None:
         found = [plain for key, plain in state["zones"] if list(key) == [rule.id, subject]]
     else:
-        found = [row[-1][rule.id] for row in state["devices"] if row[0] == subject and rule.id in row[-1]]
+        found = [row[6][rule.id] for row in state["devices"] if row[0] == subject]
     return Standing(AlarmState(found[0][0]), found[0][1], running) if found else Standing(AlarmState.IDLE)
 
 
@@ -173,13 +176,14 @@ def _confirmed(rule: Rule, voting: Voting, entry: Confirm, zone: str, places: Se
     missing = {voter.name for voter in voting.missing(counts)}
     voters = []
     for i, (voter, words) in enumerate(zip(voting.voters, entry.voters.values(), strict=True)):
-        asked = [p for p, known in zip(places, listed[i], strict=True) if known][:DEVICES_SHOWN]
-        parts = [_DeviceTree(words.when, p).root() for p in asked]
-        below = tuple(
-            Part(part.text, part.value, part.parts, p.device.key) for part, p in zip(parts, asked, strict=True)
-        )
+        asked = [(p, said) for p, known, said in zip(places, listed[i], yes[i], strict=True) if known][:DEVICES_SHOWN]
+        below = []
+        for place, said in asked:
+            now = _DeviceTree(words.when, place).root()
+            # Its word counts for the whole window; what stands below is the condition as it is now.
+            below.append(Part(now.text, said, now.parts, place.device.key))
         state = " [none here]" if not below else " [out of service]" if voter.name in missing else ""
-        voters.append(Part(f"{voter.name}: {words.when}{state}", bool(counts[i]), below))
+        voters.append(Part(f"{voter.name}: {words.when}{state}", bool(counts[i]), tuple(below)))
     within = write_duration(entry.within)
     return Part(
         f"{voting.needed(counts)} of {n} kinds of evidence within {within}", voting.decide(counts), tuple(voters)

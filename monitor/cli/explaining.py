@@ -37,6 +37,13 @@ _STATES = {
 }
 
 
+TELLING = 8
+"""Devices of a zone that are shown whole, and that are named beside them."""
+
+ROWS = 30
+"""Measured values that are shown."""
+
+
 def command(
     rule: Annotated[str, typer.Argument(help="The rule's id.")],
     subject: Annotated[str, typer.Argument(help="A device, site/device; or a zone, where the rule is about zones.")],
@@ -69,7 +76,8 @@ def command(
         known = lookout.engine.book.by_id
         fail(f"there is no rule {rule} in the book in force ({suggest(rule, known)})", 2)
     except UnknownSubject as unknown:
-        fail(unknown, 2)
+        zoned = lookout.engine.book.by_id[rule].check is None
+        fail(f"{unknown} ({suggest(key, places.zones if zoned else places.devices)})", 2)
     except (BadTape, LedgerError, OSError, ValueError) as problem:
         fail(problem, 2)
     if json:
@@ -130,8 +138,16 @@ def _tree(name: str, part: Part) -> Tree:
 
 
 def _grow(tree: Tree, part: Part) -> None:
+    """Of many devices those are shown whole that do not simply say no, or the first one where all do."""
+    devices = [inner for inner in part.parts if inner.subject]
+    telling = [inner for inner in devices if inner.value is not False][:TELLING] or devices[:1]
     for inner in part.parts:
-        _grow(tree.add(_label(inner)), inner)
+        if not inner.subject or inner in telling:
+            _grow(tree.add(_label(inner)), inner)
+    quiet = [inner.subject for inner in devices if inner not in telling]
+    if quiet:
+        names = ", ".join(quiet[:TELLING]) + (", …" if len(quiet) > TELLING else "")
+        tree.add(Styled(f"另有 {len(quiet)} 台设备 more devices: {names}", "dim"))
 
 
 def _label(part: Part, before: str = "") -> Styled:
@@ -146,11 +162,14 @@ def _measured(e: Explanation) -> Table:
     table = Table()
     for heading in ("设备 device", "量 quantity", "值 value", "距今 age", "新鲜度 freshness"):
         table.add_column(heading)
-    for m in e.measured:
+    known = [m for m in e.measured if m.value is not None or m.device == e.subject]
+    for m in known[:ROWS]:
         value = "从未上报 never reported" if m.value is None else f"{_value(m.value)} {m.unit}".rstrip()
         fresh = m.freshness or ""
         style = "yellow" if m.value is None else "" if m.freshness is Freshness.LIVE else "magenta"
         table.add_row(m.device, m.quantity, value, _age(m, e.at), fresh, style=style)
+    if len(known) > ROWS:
+        table.caption = f"另有 {len(known) - ROWS} 行 more rows; --json"
     return table
 
 
