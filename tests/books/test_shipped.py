@@ -18,8 +18,8 @@ from rules.rulebook import load_book
 HERE = Path(__file__).parent
 BOOKS = HERE.parents[1] / "rules" / "books"
 STORIES = [story for path in sorted(HERE.glob("*.test.yaml")) for story in load(path)]
-ABOUT = re.compile(r"(?P<rule>[a-z0-9_-]+) (?P<must>raises|quiet): \S.*")
-SPOKE = re.compile(r"\d+ (?:raised|joined|escalated|confirmed|realarm) (?P<rule>[a-z0-9_-]+)@")
+ABOUT = re.compile(r"(?P<rule>[a-z0-9/_-]+) (?P<must>raises|quiet): \S.*")
+SPOKE = re.compile(r"\d+ (?:raised|joined|escalated|confirmed|realarm) (?P<rule>[a-z0-9/_-]+)@")
 
 
 def rules_of(book: str) -> set[str]:
