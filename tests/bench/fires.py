@@ -128,7 +128,7 @@ def spots(
     fire: Fire, interval_s: float, real: Mapping[str, float], books: Iterable[Any] = ("shipped:all",)
 ) -> list[Spot]:
     """Play one fire and look at each of its locations. `books` as in the site file."""
-    alarms = list(_alarms(fire, interval_s, list(books)))
+    alarms = list(alarms_of(fire, interval_s, list(books)))
     return [_spot(fire, letter, real, [a for a in alarms if a.room == letter]) for letter in fire.locations]
 
 
@@ -158,7 +158,8 @@ def house(fire: Fire) -> dict[str, Any]:
     return entry
 
 
-def _alarms(fire: Fire, interval_s: float, books: list[Any]) -> Iterator[Alarm]:
+def alarms_of(fire: Fire, interval_s: float, books: list[Any]) -> Iterator[Alarm]:
+    """Every rule that goes active while a fire is played, `QUIET_S` of quiet before it."""
     told: list[Entry] = []
 
     def watch(effect: Effect) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from simulators import nist
+from simulators.nist import Fire
 from tests.bench import fires
 from tests.bench.fires import Score, Spot, score
 
@@ -34,6 +36,20 @@ def test_nothing_is_said_before_smoke_or_heat_is_there(data: Path, interval_s: f
     found = burnt(data, interval_s)
     assert len(found) == 24
     assert [(s.fire, s.letter, s.first, s.arrives) for s in found if s.too_soon] == []
+
+
+@EVERY
+def test_twenty_minutes_of_each_meters_own_noise_raise_nothing(data: Path, interval_s: float) -> None:
+    """Offsets, drift and spikes of the rows that nothing has reached anywhere, shuffled."""
+    for fire in nist.fires(data):
+        reached = min(t for letter in fire.locations if (t := fires.arrival(fire, letter)) is not None)
+        quiet = sum(t < reached for t in fire.times)
+        assert quiet >= nist.QUIET_ROWS
+        rng = Random(fire.name)
+        rows = [rng.randrange(quiet) for _ in range(600)]
+        noise = {device: tuple(values[row] for row in rows) for device, values in fire.series.items()}
+        shuffled = Fire(fire.name, fire.locations, tuple(2.0 * n for n in range(len(rows))), noise)
+        assert list(fires.alarms_of(shuffled, interval_s, ["shipped:all"])) == []
 
 
 @EVERY
