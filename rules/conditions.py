@@ -41,7 +41,8 @@ class Asked:
     attributes: frozenset[str]
     """Of the site file, as `device.<name>` and `zone.<name>`; the built-in ones left out."""
     watched: frozenset[str]
-    """Quantities, reported and derived, whose change can change its answer."""
+    """The quantities, and the derived ones that it asks directly: whose report or change may change its answer, or the certainty
+    of it."""
     memories: tuple[Memory, ...]
     """In order: none before what it is made of."""
 
@@ -132,15 +133,17 @@ def _asked(found: Sequence[ex.Expression]) -> Asked:
     parts = [part for whole in found for part in ex.walk(whole)]
     direct = [part for whole in found for part in ex.walk(whole, deep=False)]
     memories = in_order([part.memory for part in parts if isinstance(part, ex.Remembered)])
+    quantities = frozenset(part.name for part in parts if isinstance(part, ex.Measured)).union(
+        name for memory in memories for name in memory.touched_by if name in CATALOGUE
+    )
     return Asked(
-        frozenset(part.name for part in parts if isinstance(part, ex.Measured))
-        | frozenset(name for memory in memories for name in memory.touched_by if name in CATALOGUE),
+        quantities,
         frozenset(
             f"{part.owner}.{part.name}"
             for part in parts
             if isinstance(part, ex.Attribute) and (part.owner, part.name) not in BUILT_IN
         ),
-        frozenset(part.name for part in direct if isinstance(part, (ex.Measured, ex.Remembered))),
+        quantities.union(part.name for part in direct if isinstance(part, ex.Remembered)),
         memories,
     )
 

@@ -183,10 +183,10 @@ class Engine:
         seen.freshness = freshness
         moved = _moved(seen, reading) if self._gateways and reading.device in self._gateways else ()
         seen.values.update(said)
-        if seen.kept is not None:
-            names += self._recall.read(at, seen, reading)
         if seen.certain_from is not None or said.get("online") is False:
             freshness = _doubted(at, seen, reading)
+        if seen.kept is not None:
+            names += self._recall.read(at, seen, said, freshness)
         self._ask(at, seen, names, freshness, out)
         if moved:
             for other in self._recall.behind(reading.device):
@@ -683,7 +683,8 @@ def _doubted(at: Micros, seen: Seen, reading: Reading) -> Freshness:
     elif freshness is not Freshness.RETAINED:
         if seen.certain_from == NEVER:
             seen.certain_from = at + DOUBTED_FOR
-        freshness = _evidence(at, seen, freshness)
+        if reading.values.keys() != {"online"}:  # the word that it is back is certain
+            freshness = _evidence(at, seen, freshness)
         if seen.certain_from is not None and at >= seen.certain_from:
             seen.certain_from = None
     return freshness

@@ -15,7 +15,7 @@ Knows no rules, no timers and no text.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
 from rules.model import Device, Micros, Value, Zone
 
@@ -47,21 +47,25 @@ class Moment(NamedTuple):
     """Since when we hear the devices at all; None while we do not."""
 
 
-class Memory:
+class Memory(Protocol):
     """One derived quantity. `name` is how it is written, one way for one meaning; equal names are one memory."""
 
     __slots__ = ("depth", "name", "span", "touched_by")
 
+    name: str
+    touched_by: frozenset[str]
+    """Quantities, derived ones too, and the marks above: what asks it."""
+    span: Micros
+    depth: int
+    """1, or more when it is made of other memories."""
     bytes_bound: ClassVar[int] = 200
     """Upper bound of a state's size in bytes."""
 
     def __init__(self, name: str, touched_by: frozenset[str], span: Micros, depth: int = 1) -> None:
         self.name = name
         self.touched_by = touched_by
-        """Quantities, derived ones too, and the marks above: what asks it."""
         self.span = span
         self.depth = depth
-        """1, or more when it is made of other memories."""
 
     def __repr__(self) -> str:
         """The name says it all: the checker compares parts of conditions by their repr."""
@@ -69,15 +73,12 @@ class Memory:
 
     def new(self, at: Micros) -> State:
         """The state of a device that has just come under watch."""
-        raise NotImplementedError
 
     def hear(self, state: State, moment: Moment) -> Value | None:
         """Take in what happened, and answer as of now; None: unknown."""
-        raise NotImplementedError
 
     def due(self, state: State, moment: Moment) -> Micros | None:
         """When time alone will change the answer, or None when it will not."""
-        raise NotImplementedError
 
     def plain(self, state: State) -> Any:
         """A copy for the snapshot."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rules.memory import HEARD, LIVE, Memory, Moment, Via, at_gateway
-from rules.model import Freshness, Micros, Reading, Value
+from rules.model import Freshness, Micros, Value
 from rules.timers import NEVER, Timers
 from rules.watch import Kept, Seen
 
@@ -32,15 +32,15 @@ class Recall:
 
     # --- what happens ------------------------------------------------------------------------------------------------
 
-    def read(self, at: Micros, seen: Seen, reading: Reading) -> tuple[str, ...]:
+    def read(self, at: Micros, seen: Seen, said: Mapping[str, Value], worth: Freshness) -> tuple[str, ...]:
         """A reading, whose values are in `seen.values` already: the derived quantities that it changes.
 
         Only evidence of the present is remembered; of the past, at most that the device has spoken.
         """
-        seen.known.update(reading.values)
-        if reading.freshness is Freshness.LIVE or reading.freshness is Freshness.FUTURE:
-            return self._hear(at, seen, reading.values, (HEARD, LIVE, *reading.values))
-        return self._hear(at, seen, reading.values, (HEARD,)) if reading.freshness is Freshness.LATE else ()
+        seen.known.update(said)
+        if worth is Freshness.LIVE or worth is Freshness.FUTURE:
+            return self._hear(at, seen, said, (HEARD, LIVE, *said))
+        return self._hear(at, seen, said, (HEARD,)) if worth is Freshness.LATE else ()
 
     def woken(self, at: Micros, seen: Seen, name: str) -> tuple[str, ...]:
         """A timer is due: the derived quantities that time has changed."""

@@ -36,26 +36,23 @@ class Watch:
         self.rules = rules
         self.memories = in_order([memory for rule in rules for memory in rule.memories_of(kind)])
         self.by_names: dict[tuple[str, ...], tuple[Rule, ...]] = {}
-        """What `asked` has answered; looked up in passing by the engine, for which a call is a cost."""
+        """What `asked` has answered: looked up first, and without a call, since every reading does."""
         self._touched_by_names: dict[tuple[str, ...], tuple[Memory, ...]] = {}
 
     def asked(self, names: tuple[str, ...]) -> tuple[Rule, ...]:
-        """The rules that watch one of these quantities, in book order. A kind of device sends few different sets of names,
-        so this is one look-up.
+        """The rules that watch one of these quantities, in book order; kept in `by_names`, for a kind of device sends few
+        different sets of names.
         """
-        found = self.by_names.get(names)
-        if found is None:
-            if len(self.by_names) > REMEMBERED_SETS:
-                self.by_names.clear()
-            found = tuple(rule for rule in self.rules if not rule.watched.isdisjoint(names))
-            self.by_names[names] = found
+        if len(self.by_names) >= REMEMBERED_SETS:
+            self.by_names.clear()
+        found = self.by_names[names] = tuple(rule for rule in self.rules if not rule.watched.isdisjoint(names))
         return found
 
     def touched(self, names: tuple[str, ...]) -> tuple[Memory, ...]:
         """The memories of these names and those that are touched by one of them, at once or through each other, in order."""
         found = self._touched_by_names.get(names)
         if found is None:
-            if len(self._touched_by_names) > REMEMBERED_SETS:
+            if len(self._touched_by_names) >= REMEMBERED_SETS:
                 self._touched_by_names.clear()
             moved = set(names)
             chosen = []

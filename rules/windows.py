@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from struct import Struct
-from typing import Any
+from typing import Any, Protocol
 
 from rules.memory import INSTANT, Memory, Moment, State
 from rules.model import SECOND, Micros, Value
@@ -22,10 +22,14 @@ BUCKETS = 16
 _NEWEST = Struct("<q")
 
 
-class _Window(Memory):
+class _Window(Memory, Protocol):
     """Buckets of `row`, whose first field is the bucket's number: its time in bucket lengths since the epoch."""
 
     __slots__ = ("_quantity", "_row", "_width")
+
+    _quantity: str
+    _row: Struct
+    _width: Micros
 
     def __init__(self, name: str, quantity: str, span: Micros, row: Struct) -> None:
         super().__init__(name, frozenset({quantity}), span)
@@ -82,10 +86,10 @@ class _Window(Memory):
         return list(self._row.iter_unpack(memoryview(state)[_NEWEST.size :]))
 
     def _add(self, state: State, at: Micros, value: float) -> None:
-        raise NotImplementedError
+        """Into the newest bucket."""
 
     def _answer(self, state: State) -> Value | None:
-        raise NotImplementedError
+        """From all buckets, of which there is one at least."""
 
 
 class Rise(_Window):

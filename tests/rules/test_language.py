@@ -60,19 +60,24 @@ def test_white_space_is_evened_out_but_not_inside_quotes() -> None:
 @pytest.mark.parametrize(
     ("text", "names", "watched", "quantities"),
     [
-        ("rise(temperature, 60s) > 8", ["rise(temperature, 1m)"], {"rise(temperature, 1m)"}, {"temperature"}),
-        ("held(smoke, 24h) and heat", ["held(smoke, 1d)"], {"held(smoke, 1d)", "heat"}, {"smoke", "heat"}),
+        (
+            "rise(temperature, 60s) > 8",
+            ["rise(temperature, 1m)"],
+            {"rise(temperature, 1m)", "temperature"},
+            {"temperature"},
+        ),
+        ("held(smoke, 24h) and heat", ["held(smoke, 1d)"], {"held(smoke, 1d)", "smoke", "heat"}, {"smoke", "heat"}),
         (
             "recent(held(mean(co, 1m) > 9, 2m), 3m)",
             ["mean(co, 1m)", "held(mean(co, 1m) > 9, 2m)", "recent(held(mean(co, 1m) > 9, 2m), 3m)"],
-            {"recent(held(mean(co, 1m) > 9, 2m), 3m)"},
+            {"recent(held(mean(co, 1m) > 9, 2m), 3m)", "co"},
             {"co"},
         ),
-        ('seen("b", "a", 60s, 0.5)', ['seen("a", "b", 1m, 0.5)'], {'seen("a", "b", 1m, 0.5)'}, {"object"}),
+        ('seen("b", "a", 60s, 0.5)', ['seen("a", "b", 1m, 0.5)'], {'seen("a", "b", 1m, 0.5)', "object"}, {"object"}),
         ("silent(100s)", ["silent(1m40s)"], {"silent(1m40s)"}, set()),
         ("not online and default(via(online), true)", ["via(online)"], {"online", "via(online)"}, {"online"}),
-        ("known(last(battery, 1h))", ["last(battery, 1h)"], {"last(battery, 1h)"}, {"battery"}),
-        ('last(object, 5m) == "car"', ["last(object, 5m)"], {"last(object, 5m)"}, {"object"}),
+        ("known(last(battery, 1h))", ["last(battery, 1h)"], {"last(battery, 1h)", "battery"}, {"battery"}),
+        ('last(object, 5m) == "car"', ["last(object, 5m)"], {"last(object, 5m)", "object"}, {"object"}),
         ("smoke and workday()", ["workday()"], {"smoke", "workday()"}, {"smoke"}),
     ],
 )

@@ -322,8 +322,8 @@ def test_a_camera_that_was_away_is_doubted_until_it_mentions_the_object_and_forg
     assert [story.said(6000, online=True), story.said(6010, object="car", object_id="7")] == [None, True]
     story.said(6020, object="car", object_id="8")
     story.said(7000, online=False)
-    assert [story.said(7001, motion=True), story.said(7002, object="car", object_id="8")] == [None, True]
-    assert story.said(7003, object="car", object_id="8", object_left=True) is None
+    assert [story.said(7001, online=True), story.said(7012, object="car", object_id="8")] == [None, True]
+    assert story.said(7013, object="car", object_id="8", object_left=True) is None
     assert [story.at(7600.9), story.at(7601)] == [None, False]
 
 
@@ -422,13 +422,6 @@ def test_an_answer_changes_by_time_only_when_it_is_due(
         early = data.draw(st.integers(at, horizon))
         copy = memory.restored(memory.plain(state))
         assert memory.hear(copy, quiet._replace(at=early)) == answer
-
-
-def test_the_base_of_memories_answers_nothing_itself() -> None:
-    bare, at = Memory("x", frozenset(), 0), _moment(T0)
-    for ask in (lambda: bare.new(T0), lambda: bare.hear([], at), lambda: bare.due([], at)):
-        with pytest.raises(NotImplementedError):
-            ask()
 
 
 def test_a_timer_for_a_memory_that_nobody_keeps_is_a_mistake_of_ours() -> None:
