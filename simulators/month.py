@@ -36,7 +36,7 @@ LOSS = 0.01
 NOISE_DB, NOISE_K = 0.006, 0.1
 
 CERTIFIED_DB = 0.25
-"""No nuisance is denser; with the dust that lies in the detector already it stays below 0.3 dB/m, see above."""
+"""All nuisances at a detector together are no denser; with its usual dust that stays below 0.3 dB/m, see above."""
 COOKING_DB = (0.05, 0.75)
 """At the detector in the hall: median and log-sigma of a meal's peak. Rises with 2 to 6 min: a flat fills through the kitchen's door."""
 COOKING_K = (5.0, 0.5)
@@ -241,7 +241,7 @@ class Month:
             density = (
                 dust
                 + drift * t / (30 * DAY)
-                + self._strength * sum(e.density * e.share(t) for e in active)
+                + self._strength * min(CERTIFIED_DB, sum(e.density * e.share(t) for e in active))
                 + rng.gauss(0, NOISE_DB)
             )
             if t in spikes:
