@@ -65,8 +65,8 @@ def build(expression: ex.Expression) -> Closure:
         case ex.Known(operand):
             inner = build(operand)
             return lambda values, device, zone: inner(values, device, zone) is not None
-        case ex.Default(operand, value):
-            return _default(operand, value)
+        case _:
+            return _default(expression.operand, expression.value)
 
 
 def flag(expression: ex.Expression) -> Closure:

@@ -680,7 +680,7 @@ def _doubted(at: Micros, seen: Seen, reading: Reading) -> Freshness:
     if reading.values.get("online") is False:
         if freshness is Freshness.LIVE:
             seen.certain_from = NEVER
-    elif freshness is not Freshness.RETAINED:
+    else:
         if seen.certain_from == NEVER:
             seen.certain_from = at + DOUBTED_FOR
         if reading.values.keys() != {"online"}:  # the word that it is back is certain

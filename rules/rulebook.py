@@ -285,9 +285,8 @@ class _BookFile:
         self._compiled = [compiled for i, raw in self._raw() for compiled in self._compile(("rules", i), raw)]
 
     def rules(self) -> Iterator[tuple[RuleEntry, _Compiled]]:
-        """Each rule with its conditions, in order; nothing from a file with mistakes."""
-        if self._entry is not None and not self.mistakes:
-            yield from zip(self._entry.rules, self._compiled, strict=True)
+        """Each rule with its conditions, in order; only to be asked of a file without mistakes."""
+        yield from zip(self._entry.rules if self._entry else (), self._compiled, strict=True)
 
     def identities(self) -> Iterator[tuple[str, Path]]:
         """Each rule's id and where it stands."""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import replace
 
-from rules.conditions import compile_where
+import pytest
+
+from rules.conditions import ConditionError, compile_device, compile_where
+from rules.document import Mistakes
 from rules.engine import Engine
 from rules.model import (
     SECOND,
@@ -176,6 +180,43 @@ def test_words_that_no_file_can_hold_and_constants_that_are_none() -> None:
     assert (line, column) == (0, 0)
     assert message.startswith("unreadable text")
     assert flaws("object in (smok, 3)")[0][2] == "there is no quantity `smok`"
+    assert flaws("default(smok, 3) > 2") == [(0, 8, "there is no quantity `smok`", "did you mean `smoke`?")]
     assert flaws("default(temperature, humidity) > 3")[0][2] == "`default(temperature, humidity)` cannot be read"
     assert compile_where("known(device.limit)").check(DEVICE, ZONE)
     assert isinstance(DEVICE, Device)
+
+
+def test_a_condition_that_the_parser_itself_finds_too_deep_is_told_as_such() -> None:
+    """Where its own stack ends depends on the Python and on who calls, so it is called from ever further down."""
+    found = set()
+    for levels in range(sys.getrecursionlimit()):
+        try:
+            _from_below(levels, "(" * 30 + "not " * 30 + "smoke" + ")" * 30)
+        except ConditionError as error:
+            found.add(error.flaws[0].message)
+        except RecursionError:
+            continue
+    assert found <= {"nested more than 40 levels deep"}
+
+
+def _from_below(levels: int, text: str) -> object:
+    return _from_below(levels - 1, text) if levels else compile_device(text)
+
+
+def test_a_rule_without_an_id_is_told_with_all_the_others() -> None:
+    with pytest.raises(Mistakes) as caught:
+        book("  - {kind: FAULT, devices: [a], when: fault, title: {zh: a, en: b}}\n", rule("a", "FAULT", "falt"))
+    assert [m.field for m in caught.value.mistakes] == ["rules[0].id", "rules[1].when"]
+
+
+def test_the_alarm_of_a_zone_that_the_site_file_lost_is_left_out() -> None:
+    one = hand(book(rule("pair", "PREALARM", "count(smoke) >= 1", subject="zone")))
+    one.read(0, "h1", smoke=True)
+    one.read(1, "g1", smoke=True)
+    here = block()
+    garage = Neighbourhood(
+        zones={"b/garage": here.zones["b/garage"]},
+        stations=here.stations,
+        devices={key: d for key, d in here.devices.items() if d.zone == "b/garage"},
+    )
+    assert [key for key, _ in through_bytes(one.engine, garage).snapshot()["zones"]] == [["pair", "b/garage"]]
