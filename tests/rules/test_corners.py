@@ -116,7 +116,7 @@ def test_a_device_whose_zone_is_gone_is_a_stranger_and_an_unknown_neighbour_is_n
     zone = Zone("b/home", "b", Text("家", "home"), "dwelling", "", ("b/nowhere",))
     pattern = DevicePattern(re.compile(r"b/(?P<zone>\w+)-\d"), "smoke_detector", "b/{zone}", Text("烟", "smoke"))
     here = Neighbourhood(zones={zone.key: zone}, stations=(), patterns=(pattern,))
-    assert here.device("b/attic-1") is None
+    assert here.device("b/attic-1") is here.device("nonsense") is None
     assert here.device("b/home-1") is not None
     assert Engine(book(CONFIRM), here).handle(Reading(T0, "b/home-1", {"smoke": True})) == []
 
@@ -220,3 +220,10 @@ def test_the_alarm_of_a_zone_that_the_site_file_lost_is_left_out() -> None:
         devices={key: d for key, d in here.devices.items() if d.zone == "b/garage"},
     )
     assert [key for key, _ in through_bytes(one.engine, garage).snapshot()["zones"]] == [["pair", "b/garage"]]
+
+
+def test_what_the_engine_can_be_asked() -> None:
+    here = hand(BOOK)
+    here.read(0, "h1", smoke=False)
+    assert (here.engine.device_count, here.engine.knows("b/h2"), here.engine.knows("b/h9")) == (1, True, False)
+    assert here.engine.next_due > moment(10**9)

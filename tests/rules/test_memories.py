@@ -5,8 +5,11 @@ Times are seconds after 2026-11-22T08:00 in China, a Sunday.
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
 from statistics import fmean
 
 import pytest
@@ -448,3 +451,38 @@ def test_a_device_that_the_site_file_lost_leaves_no_timer_behind(
     restored = through_bytes(story.engine, elsewhere)
     assert restored.next_due > moment(at + 10**9)
     assert restored.device(story.device) is None
+
+
+# --- bounds -----------------------------------------------------------------------------------------------------------
+
+
+def _size(state: object) -> int:
+    parts = state if isinstance(state, list) else state.values() if isinstance(state, dict) else ()
+    keys = sum(map(sys.getsizeof, state)) if isinstance(state, dict) else 0
+    shared = state is None or isinstance(state, bool)
+    return keys + (0 if shared else sys.getsizeof(state)) + sum(map(_size, parts))
+
+
+@prove(100)
+@given(st.sampled_from(ASKED), st.lists(st.tuples(st.integers(0, 3 * SECOND), _said), max_size=60))
+def test_a_state_never_exceeds_its_bound(asked: str, steps: list[tuple[Micros, dict[str, Value]]]) -> None:
+    memory, known, at = _memory(asked), dict[str, Value](), T0
+    state = memory.new(at)
+    for gap, said in steps:
+        at += gap
+        known |= said
+        memory.hear(state, Moment(at, said, known, DEVICE, ZONE, known, 0))
+        assert _size(state) <= memory.bytes_bound
+
+
+def test_the_page_states_the_bounds() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "rules.md").read_text("utf-8")
+    table = page[page.index("| Memory | State, at most") : page.index("## Unknown")]
+    stated = {
+        name: int(found[2].replace(",", ""))
+        for found in re.finditer(r"^\| (`[^|]+`) \| ([\d,]+)", table, re.MULTILINE)
+        for name in re.findall(r"\w+", found[1])
+    }
+    bounds = {asked.partition("(")[0]: _memory(asked).bytes_bound for asked in ASKED}
+    assert stated == bounds | {"stays": bounds["stays"] - OBJECTS_LIMIT * 1_100}
+    assert "1,100 for each of at most 64" in table
