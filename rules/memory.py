@@ -60,6 +60,8 @@ class Memory(Protocol):
     """1, or more when it is made of other memories."""
     bytes_bound: ClassVar[int] = 200
     """Upper bound of a state's size in bytes."""
+    by_value: ClassVar[bool] = False
+    """Do only other values, and time, change its answer? Then the same value said again need not be heard."""
 
     def __init__(self, name: str, touched_by: frozenset[str], span: Micros, depth: int = 1) -> None:
         self.name = name
@@ -97,6 +99,7 @@ class Held(Memory):
     """Has the condition been true for so long without a break? State: [since when, or None]."""
 
     __slots__ = ("_ask",)
+    by_value = True
 
     def __init__(self, name: str, touched_by: frozenset[str], span: Micros, depth: int, ask: Ask) -> None:
         super().__init__(name, touched_by, span, depth)
@@ -126,6 +129,7 @@ class Recent(Memory):
     """Is the condition true, or was it within the span? State: [is it true, when it last ceased or None]."""
 
     __slots__ = ("_ask",)
+    by_value = True
 
     def __init__(self, name: str, touched_by: frozenset[str], span: Micros, depth: int, ask: Ask) -> None:
         super().__init__(name, touched_by, span, depth)

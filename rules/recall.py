@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rules.memory import HEARD, LIVE, Memory, Moment, Via, at_gateway
+from rules.memory import HEARD, LIVE, Memory, Moment, at_gateway
 from rules.model import Freshness, Micros, Value
 from rules.timers import NEVER, Timers
 from rules.watch import Kept, Seen
@@ -39,8 +39,13 @@ class Recall:
         """
         seen.known.update(said)
         if worth is Freshness.LIVE or worth is Freshness.FUTURE:
-            return self._hear(at, seen, said, (HEARD, LIVE, *said))
-        return self._hear(at, seen, said, (HEARD,)) if worth is Freshness.LATE else ()
+            told = seen.told
+            moved = {name for name, value in said.items() if told.get(name) != value}
+            told.update(said)
+            return self._hear(at, seen, said, (HEARD, LIVE, *said), moved)
+        for name in said:  # values that no memory was told: the next word of them is news, whatever it says
+            seen.told.pop(name, None)
+        return self._hear(at, seen, said, (HEARD,), set()) if worth is Freshness.LATE else ()
 
     def woken(self, at: Micros, seen: Seen, name: str) -> tuple[str, ...]:
         """A timer is due: the derived quantities that time has changed."""
@@ -48,7 +53,7 @@ class Recall:
         if kept is None or name not in kept:
             raise LookupError(f"{seen.device.key} keeps no memory {name}")
         kept[name].armed = NEVER
-        return self._hear(at, seen, _NOTHING, (name,))
+        return self._hear(at, seen, _NOTHING, (name,), {name})
 
     def behind(self, gateway: str) -> Iterator[Seen]:
         """The devices that ask what this one says, as their gateway, in the order in which they first spoke."""
@@ -56,14 +61,24 @@ class Recall:
 
     def upstream(self, at: Micros, seen: Seen, changed: tuple[str, ...]) -> tuple[str, ...]:
         """These quantities have changed at the device's gateway: the derived quantities that it changes."""
-        return self._hear(at, seen, _NOTHING, tuple(map(at_gateway, changed)))
+        return self._hear(at, seen, _NOTHING, tuple(map(at_gateway, changed)), set())
 
-    def _hear(self, at: Micros, seen: Seen, said: Mapping[str, Value], touched_by: tuple[str, ...]) -> tuple[str, ...]:
+    def _hear(
+        self, at: Micros, seen: Seen, said: Mapping[str, Value], touched_by: tuple[str, ...], moved: set[str]
+    ) -> tuple[str, ...]:
+        """Ask the memories that are touched; of those that look at values alone, only where one of these has `moved`."""
         touched = seen.watch.touched(touched_by)
         if not touched:
             return ()
         moment = self._moment(at, seen, said)
-        return tuple(memory.name for memory in touched if self._answer(seen, memory, moment))
+        changed = []
+        for memory in touched:
+            if memory.by_value and memory.touched_by.isdisjoint(moved) and memory.name not in moved:
+                continue
+            if self._answer(seen, memory, moment):
+                changed.append(memory.name)
+                moved.add(memory.name)
+        return tuple(changed)
 
     def _answer(self, seen: Seen, memory: Memory, moment: Moment) -> bool:
         """Take the moment in; has its answer changed?"""
@@ -83,7 +98,7 @@ class Recall:
         return True
 
     def _moment(self, at: Micros, seen: Seen, said: Mapping[str, Value]) -> Moment:
-        gateway = self._devices.get(_gateway(seen))
+        gateway = self._devices.get(_gateway(seen)) if seen.watch.asks_gateway else None
         upstream = _NOTHING if gateway is None else gateway.values
         return Moment(at, said, seen.known, seen.device, seen.zone, upstream, self.listening)
 
@@ -104,9 +119,9 @@ class Recall:
             self._timers.cancel((TIMER, name, seen.device.key))
         if not seen.watch.memories:
             return
-        seen.kept, seen.known = {}, dict(seen.values)
+        seen.kept, seen.known, seen.told = {}, dict(seen.values), {}
         gateway = _gateway(seen)
-        if gateway and any(isinstance(memory, Via) for memory in seen.watch.memories):
+        if gateway and seen.watch.asks_gateway:
             self.gateways.setdefault(gateway, {})[seen.device.key] = None
         for memory in seen.watch.memories:
             name = memory.name

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rules.memory import Memory, State, in_order
+from rules.memory import Memory, State, Via, in_order
 from rules.model import AlarmState, Device, Freshness, Micros, Value, Zone
 from rules.rule import Rule
 from rules.timers import NEVER
@@ -30,11 +30,12 @@ class Running:
 class Watch:
     """The rules that apply to some devices of one kind, and what must be remembered of each of these for them."""
 
-    __slots__ = ("_touched_by_names", "by_names", "memories", "rules")
+    __slots__ = ("_touched_by_names", "asks_gateway", "by_names", "memories", "rules")
 
     def __init__(self, rules: tuple[Rule, ...], kind: str) -> None:
         self.rules = rules
         self.memories = in_order([memory for rule in rules for memory in rule.memories_of(kind)])
+        self.asks_gateway = any(isinstance(memory, Via) for memory in self.memories)
         self.by_names: dict[tuple[str, ...], tuple[Rule, ...]] = {}
         """What `asked` has answered: looked up first, and without a call, since every reading does."""
         self._touched_by_names: dict[tuple[str, ...], tuple[Memory, ...]] = {}
@@ -88,6 +89,7 @@ class Seen:
         "last_at",
         "live_at",
         "measured_at",
+        "told",
         "values",
         "watch",
         "zone",
@@ -103,6 +105,8 @@ class Seen:
         """With the answers of its memories; the very same mapping when there are none."""
         self.kept: dict[str, Kept] | None = None
         """memory → its state; None when there are none"""
+        self.told: dict[str, Value] = {}
+        """The values that its memories were told last. Not kept over a restart: told again, they answer alike."""
         self.last_at: Micros = 0
         self.live_at: Micros = 0
         self.measured_at: Micros = 0

@@ -178,6 +178,7 @@ class Changes(_Window):
 
     __slots__ = ()
     bytes_bound = Extreme.bytes_bound
+    by_value = True
 
     def __init__(self, name: str, quantity: str, span: Micros) -> None:
         super().__init__(name, quantity, span, _PAIR)
