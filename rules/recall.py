@@ -43,8 +43,7 @@ class Recall:
             moved = {name for name, value in said.items() if told.get(name) != value}
             told.update(said)
             return self._hear(at, seen, said, (HEARD, LIVE, *said), moved)
-        for name in said:  # values that no memory was told: the next word of them is news, whatever it says
-            seen.told.pop(name, None)
+        seen.told.clear()  # conditions see values that no memory was told: the next live word is news to all, as after a restart
         return self._hear(at, seen, said, (HEARD,), set()) if worth is Freshness.LATE else ()
 
     def woken(self, at: Micros, seen: Seen, name: str) -> tuple[str, ...]:

@@ -227,3 +227,16 @@ def test_what_the_engine_can_be_asked() -> None:
     here.read(0, "h1", smoke=False)
     assert (here.engine.device_count, here.engine.knows("b/h2"), here.engine.knows("b/h9")) == (1, True, False)
     assert here.engine.next_due > moment(10**9)
+
+
+def test_after_a_late_word_the_next_live_one_is_heard_by_all_memories_restarted_or_not() -> None:
+    one = hand(book(rule("both", "FAULT", "held(smoke and silenced, 60s)")))
+    one.read(0, "h1", smoke=True, silenced=True)
+    one.read(10, "h1", Freshness.LATE, silenced=False)
+    two = Hand(through_bytes(one.engine, block()))
+    for here in (one, two):
+        here.read(20, "h1", smoke=True)
+        here.read(30, "h1", silenced=True)
+    assert one.engine.snapshot() == two.engine.snapshot()
+    assert not any("active" in line for line in one.tick(89.9))
+    assert "both@h1 active" in one.tick(90)
