@@ -177,7 +177,9 @@ class Stays(Memory):
         gone = (VEHICLES if said.get("vehicle_count") == 0 else frozenset()) | (
             {"person"} if said.get("person_count") == 0 else frozenset()
         )
-        for name in [name for name, found in objects.items() if found[0] in gone]:
+        # an object that this very message names is there, whatever its counter of vehicles says: some count cars alone
+        named = key if label in self._labels and said.get("object_left") is not True else None
+        for name in [name for name, found in objects.items() if found[0] in gone and name != named]:
             del objects[name]
 
 
