@@ -43,7 +43,7 @@ from monitor.ports import Point, PortError, TapeRecord, Verdict
 from monitor.rule_sources import RuleSource, sources
 from monitor.settings import Settings
 from rules.document import Mistakes
-from rules.engine import Engine
+from rules.engine import RESTART, Engine
 from rules.model import (
     HOUR,
     SECOND,
@@ -142,9 +142,12 @@ class Daemon:
         rows = await self.panel.recover()
         engine = self.lookout.engine
         log.info("recovered", rows=rows, devices=engine.device_count, open_incidents=len(engine.open_incidents))
+        # Who did not run did not listen: nobody has fallen silent meanwhile, and the feed will tell when it is well.
+        self.inbox.since(Trouble(engine.now or self.clock.now(), RESTART, True))
+        self._troubles["feed"] = "not connected yet"
         for source in engine.troubles:
             # This process starts anew and every lane will say afresh what is wrong; a dead channel proves itself by its next push.
-            if not source.startswith("channel:"):
+            if not source.startswith("channel:") and source != "feed":
                 self.inbox.put(Trouble(0, source, False))
         if engine.book.digest != self._book.digest:
             self.inbox.put(BookChanged(0, self._book))
@@ -182,7 +185,7 @@ class Daemon:
                 ]
                 if self._settings.books_watch and self._settings.book_paths:
                     chores.append(group.create_task(self._best_effort("books", self._watch_books), name="books"))
-                self.board.set_trouble("feed", True, "not connected yet", self.clock.now())
+                self.board.set_trouble("feed", True, self._troubles["feed"], self.clock.now())
                 await self.feed.start()
                 keeper = group.create_task(self.feed.wait(), name="feed")
                 self._notifier.ready(f"watching {len(self.neighbourhood.zones)} zones")

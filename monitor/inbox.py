@@ -65,6 +65,11 @@ class Inbox:
         self._items.append((self._stamped(event), None))
         self._filled.set()
 
+    def since(self, event: Given) -> None:
+        """Something has been so since `event.at`; only as the first of all, for time does not run backwards."""
+        self._items.append((event, None))
+        self._filled.set()
+
     async def ask(self, event: Given) -> list[Effect]:
         """The same, and wait until it is committed; returns the effects of this event."""
         answer: Answer = asyncio.get_running_loop().create_future()

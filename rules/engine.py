@@ -72,6 +72,8 @@ DOUBTED_FOR: Micros = 10 * SECOND
 """What a device says so soon after it was offline may be what its gateway had kept from before."""
 
 FEED = "feed"
+RESTART = "restart"
+"""Said first after a recovery, as of the last event before it: nobody was listened to since then, until the feed is well."""
 """The trouble in which we hear nothing of any device."""
 
 
@@ -396,6 +398,8 @@ class Engine:
                     self._trouble(at, f"channel:{channel}", True, event.reply, out, hold=0)
                 elif event.outcome is Outcome.ACCEPTED:
                     self._trouble(at, f"channel:{channel}", False, "", out)
+            case Trouble(source=source) if source == RESTART:
+                self._recall.listening = None
             case Trouble():
                 self._trouble(at, event.source, event.active, event.detail, out)
             case BookChanged():

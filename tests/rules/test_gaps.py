@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from rules.engine import Engine
-from rules.model import Freshness, Reading
+from rules.engine import RESTART, Engine
+from rules.model import Freshness, Reading, Trouble
 from tests.rules.corner_street import DEVICES, street
 from tests.rules.small_block import Hand, block, book, hand, moment, rule, through_bytes
 
@@ -205,3 +205,16 @@ def test_our_own_restart_or_deafness_makes_nobody_silent() -> None:
     assert [a for a in here.tick(5060) if "mute" in a] == []
     told = here.tick(5061)
     assert [a for a in told if a.startswith("mute") and a.endswith("active")] == ["mute@h2 active", "mute@h3 active"]
+
+
+def test_a_restart_makes_nobody_silent_who_had_no_ear_to_speak_to() -> None:
+    quiet = rule("quiet", "FAULT", "silent(1h)")
+    here = hand(book(quiet))
+    here.read(0, "h1", smoke=False)
+    after = Hand(through_bytes(here.engine, block()))
+    # three hours later: nobody knows it yet but the clock, and the first word is about the past
+    assert after.feed(Trouble(after.engine.now, RESTART, True)) == []
+    assert after.tick(3 * 3600) == []
+    after.trouble(3 * 3600 + 1, "feed", active=False)
+    assert after.tick(4 * 3600) == []
+    assert "quiet@h1 active" in after.tick(4 * 3600 + 2)
