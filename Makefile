@@ -75,6 +75,13 @@ crash: setup servers ## kill the daemon N times at random moments under load (N=
 bench: setup servers ## measure latency and throughput on this machine (ARGS= goes to the benchmark)
 	@$(BIN)/python -m tests.bench $(ARGS)
 	@$(BIN)/python -m tests.bench.simulators
+	@$(BIN)/python -m tests.bench.rules
+	@$(BIN)/python -m tests.bench.backtest
+
+.PHONY: coverage
+coverage: setup ## every branch of rules/ is walked by its tests (two minutes)
+	@$(BIN)/coverage run --branch --source=rules -m pytest tests/rules
+	@$(BIN)/coverage report --fail-under=100 --skip-covered
 
 .PHONY: fires
 fires: setup ## the shipped rules on real house fires, beside the alarms that hung there; then on a month without fire
