@@ -16,7 +16,7 @@ from monitor.settings.fields import write_duration
 from rules import expression as ex
 from rules.checking import Checker, Scope
 from rules.closures import build, flag
-from rules.engine import Engine
+from rules.engine import Engine, Standing
 from rules.model import AlarmState, Device, Micros, Neighbourhood, Text, Value, Zone
 from rules.quantities import CATALOGUE
 from rules.rule import Rule
@@ -39,14 +39,6 @@ class Place(NamedTuple):
     values: Mapping[str, Value]
 
 
-class Standing(NamedTuple):
-    """An alarm as it stands."""
-
-    state: AlarmState
-    incident: str = ""
-    due: Micros | None = None
-
-
 def explain(
     engine: Engine, neighbourhood: Neighbourhood, rule_id: str, subject: str, *,
     at: Micros | None = None, heard: Heard | None = None, known: Mapping[str, RuleSource] | None = None,
@@ -60,11 +52,11 @@ def explain(
         raise UnknownRule(rule_id)
     source = (known or sources(engine.book))[rule_id]
     moment = engine.now if at is None else at
-    standing = standing_of(engine, rule, subject)
+    standing = engine.standing(rule, subject)
     where = clear = None
     if isinstance(source.entry, ConfirmEntry) and rule.voting is not None:
         places, applies = _watched(engine, neighbourhood, rule, subject, rule.voting.adjacent)
-        when = _confirmed(rule, rule.voting, source.entry.confirm, subject, places)
+        when = _confirmed(rule, rule.voting, source.entry.confirm, subject, places, engine.waited)
     elif rule.check is None:
         places, applies = _watched(engine, neighbourhood, rule, subject)
         when = _ZoneTree(source.entry.when, places).root()
@@ -83,21 +75,6 @@ def explain(
         rule.hold, rule.clear_for, rule.latch, standing.due, measured, missing,
         tuple(_sentences(rule, subject, places, applies, when, standing, moment, measured, missing)),
     )  # fmt: skip
-
-
-def standing_of(engine: Engine, rule: Rule, subject: str) -> Standing:
-    """The alarm of a rule at a subject. O(devices) unless a device's is idle: the rest is read out of a snapshot."""
-    seen = engine.device(subject)
-    if rule.check is not None and (seen is None or rule.id not in seen.alarms):
-        return Standing(AlarmState.IDLE)
-    state = engine.snapshot()
-    due = {tuple(name): at for at, name in state["timers"]}
-    running = due.get(("hold", rule.id, subject), due.get(("clear", rule.id, subject)))
-    if rule.check is None:
-        found = [plain for key, plain in state["zones"] if list(key) == [rule.id, subject]]
-    else:
-        found = [row[6][rule.id] for row in state["devices"] if row[0] == subject]
-    return Standing(AlarmState(found[0][0]), found[0][1], running) if found else Standing(AlarmState.IDLE)
 
 
 # --- who is asked -----------------------------------------------------------------------------------------------------
@@ -164,7 +141,7 @@ class _DeviceTree:
             yield from (self.part(inner, condition=True) for inner in node.args[:1])
 
 
-def _confirmed(rule: Rule, voting: Voting, entry: Confirm, zone: str, places: Sequence[Place]) -> Part:
+def _confirmed(rule: Rule, voting: Voting, entry: Confirm, zone: str, places: Sequence[Place], waited: Micros) -> Part:
     """The voters of a confirmed fire: who says yes, and who cannot."""
     n = len(voting.voters)
     yes = [[term(p.values, p.device, p.zone) is True for p in places] for term in rule.terms[:n]]
@@ -173,7 +150,7 @@ def _confirmed(rule: Rule, voting: Voting, entry: Confirm, zone: str, places: Se
     listed = [[p.device.kind in voter.devices for p in places] for voter in voting.voters]
     heard = [[known and bool(p.values) for known, p in zip(row, places, strict=True)] for row in listed]
     counts = [sum(row) for block in (yes, out, own, listed, heard) for row in block]
-    missing = {voter.name for voter in voting.missing(counts)}
+    missing = {voter.name for voter in voting.missing(counts, waited)}
     voters = []
     for i, (voter, words) in enumerate(zip(voting.voters, entry.voters.values(), strict=True)):
         asked = [(p, said) for p, known, said in zip(places, listed[i], yes[i], strict=True) if known][:DEVICES_SHOWN]
@@ -186,7 +163,9 @@ def _confirmed(rule: Rule, voting: Voting, entry: Confirm, zone: str, places: Se
         voters.append(Part(f"{voter.name}: {words.when}{state}", bool(counts[i]), tuple(below)))
     within = write_duration(entry.within)
     return Part(
-        f"{voting.needed(counts)} of {n} kinds of evidence within {within}", voting.decide(counts), tuple(voters)
+        f"{voting.needed(counts, waited)} of {n} kinds of evidence within {within}",
+        voting.decide(counts, waited),
+        tuple(voters),
     )
 
 

@@ -77,6 +77,14 @@ RESTART = "restart"
 """The trouble in which we hear nothing of any device."""
 
 
+class Standing(NamedTuple):
+    """An alarm as it stands: its incident, and when its hold or its clearing is over."""
+
+    state: AlarmState
+    incident: str = ""
+    due: Micros | None = None
+
+
 class Engine:
     """See the module. One owner; not thread-safe, never awaits."""
 
@@ -153,6 +161,17 @@ class Engine:
     def troubles(self) -> Mapping[str, str]:
         """What is wrong with ourselves: source → detail."""
         return self._troubles
+
+    def standing(self, rule: Rule, subject: str) -> Standing:
+        """The alarm of a rule of the book in force at a device or zone; idle for one that never spoke."""
+        if rule.check is not None and subject not in self._seen:
+            return Standing(AlarmState.IDLE)
+        alarms, key, _ = self._alarms_at(rule, subject)
+        alarm = alarms.get(key)
+        if alarm is None:
+            return Standing(AlarmState.IDLE)
+        hold, clear = (self._timers.due((what, rule.id, subject)) for what in ("hold", "clear"))
+        return Standing(alarm.state, alarm.incident, clear if hold is None else hold)
 
     @property
     def waited(self) -> Micros:

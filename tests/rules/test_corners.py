@@ -10,7 +10,7 @@ import pytest
 
 from rules.conditions import ConditionError, compile_device, compile_where
 from rules.document import Mistakes
-from rules.engine import Engine
+from rules.engine import Engine, Standing
 from rules.model import (
     SECOND,
     AlarmState,
@@ -240,3 +240,24 @@ def test_after_a_late_word_the_next_live_one_is_heard_by_all_memories_restarted_
     assert one.engine.snapshot() == two.engine.snapshot()
     assert not any("active" in line for line in one.tick(89.9))
     assert "both@h1 active" in one.tick(90)
+
+
+def test_how_an_alarm_stands() -> None:
+    made = book(
+        rule("warm", "PREALARM", "temperature > 46", for_="10s", clear="temperature < 42", clear_for="30s"),
+        rule("two", "FAULT", "count(fault) >= 2", subject="zone"),
+    )
+    here = hand(made)
+    warm, two = made.rules
+    stands = here.engine.standing
+    assert stands(warm, "b/h1") == stands(two, "b/home") == Standing(AlarmState.IDLE)
+    here.read(0, "h1", temperature=20, fault=True)
+    assert stands(warm, "b/h1") == Standing(AlarmState.IDLE)
+    here.read(5, "h1", temperature=50)
+    assert stands(warm, "b/h1") == Standing(AlarmState.PENDING, "", moment(15))
+    here.tick(15)
+    assert stands(warm, "b/h1") == Standing(AlarmState.ACTIVE, "inc-000001")
+    here.read(20, "h1", temperature=40)
+    assert stands(warm, "b/h1") == Standing(AlarmState.CLEARING, "inc-000001", moment(50))
+    here.read(60, "h2", fault=True)
+    assert stands(two, "b/home") == Standing(AlarmState.ACTIVE, "inc-000002")
