@@ -11,7 +11,7 @@ import threading
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -179,7 +179,7 @@ def assert_kept_exactly(watch: Watch) -> None:
     published = watch.neighbours.published
     for name, found in (
         ("InfluxDB", in_influxdb(watch.influx)),
-        ("VictoriaMetrics", in_victoria_metrics(watch.victoria)),
+        ("VictoriaMetrics", shown_by_victoria_metrics(watch.victoria, published.keys())),
         ("embedded", in_embedded_history(watch.data / "embedded.sqlite3")),
     ):
         missing, strange = published.keys() - found.keys(), found.keys() - published.keys()
@@ -207,6 +207,15 @@ def influxql(server: Server, question: str) -> list[dict[str, Any]]:
     answer = json.loads(ask(server, "query", db="w", epoch="ns", q=question))
     series: list[dict[str, Any]] = answer["results"][0]["series"]
     return series
+
+
+def shown_by_victoria_metrics(server: Server, wanted: Set[tuple[str, int]]) -> Readings:
+    """On a busy machine it shows a series' first samples some seconds after it has confirmed them, flushed or not."""
+    for _ in range(20):
+        if wanted <= (found := in_victoria_metrics(server)).keys():
+            break
+        time.sleep(1)
+    return found
 
 
 def in_victoria_metrics(server: Server) -> Readings:
