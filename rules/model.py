@@ -11,7 +11,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from rules.people import Plan
 
 Micros: TypeAlias = int
 """Microseconds since the epoch (a moment), or a number of microseconds (a duration)."""
@@ -22,6 +25,7 @@ Value: TypeAlias = float | bool | str
 SECOND: Micros = 1_000_000
 MINUTE: Micros = 60 * SECOND
 HOUR: Micros = 60 * MINUTE
+DAY: Micros = 24 * HOUR
 
 
 class Kind(StrEnum):
@@ -153,6 +157,7 @@ class Neighbourhood:
         patterns: tuple[DevicePattern, ...] = (),
         sla: Mapping[Kind, SlaProfile] | None = None,
         max_devices: int = 1_000_000,
+        plan: Plan | None = None,
     ) -> None:
         self.zones = dict(zones)
         self.stations = stations
@@ -161,6 +166,8 @@ class Neighbourhood:
             dict(sla) if sla is not None else dict.fromkeys((Kind.FIRE, Kind.PREALARM, Kind.SUPERVISORY), SlaProfile())
         )
         self.max_devices = max_devices
+        self.plan = plan
+        """Who is called beside the stations' own channels; None: nobody."""
         self._devices = dict(devices or {})
         self._by_pattern: set[str] = set()
         self._stations_of: dict[str, tuple[Station, ...]] = {
@@ -246,6 +253,8 @@ class Move:
     by: str
     note: str = ""
     disposition: Disposition | None = None
+    via: str = ""
+    """The way by which it came: `page`, `api`, `link`, `mqtt`, `reply`."""
 
 
 class Outcome(StrEnum):
@@ -254,6 +263,8 @@ class Outcome(StrEnum):
     ACCEPTED = "accepted"
     RETRY = "retry"
     DEAD = "dead"
+    WITHDRAWN = "withdrawn"
+    """Nobody need hear it any more: said by the response itself, never by a provider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +354,23 @@ class Incident:
     """The promise: by when somebody is sent, on scene, and done. None where the SLA profile promises nothing; kept once reached."""
     on_scene_due_at: Micros | None = None
     resolve_due_at: Micros | None = None
+    measured_at: Micros | None = None
+    """When the device took the reading that began it, by its own clock, where it told."""
+    sensed_at: Micros | None = None
+    """When the danger was first heard of here: `raised_at` less what the rule waited for."""
+    acknowledged_by: str = ""
+    warned: tuple[str, ...] = ()
+    """Deadlines that were near when last looked at."""
+    handed_over_at: Micros | None = None
+    """When those above (119) were called."""
+    lead: str = ""
+    """In a flood: the incident under whose dispatches this one goes."""
+    members: int = 0
+    """In a flood: how many go under this one."""
+    withheld: str = ""
+    """The suppression that keeps it from paging, `sup-000001`."""
+    exercise: str = ""
+    """The drill or test that it belongs to; never a real danger."""
     revision: int = 1
 
 
@@ -388,6 +416,24 @@ class Step(StrEnum):
     NOTE = "note"
     OVERDUE = "overdue"
     UNCOVERED = "uncovered"
+    WARNED = "warned"
+    """A deadline is near."""
+    CALLED = "called"
+    """A rung of the ladder: whom it called."""
+    STOPPED = "stopped"
+    """The ladder stands still, for `why`: acknowledged, resolved, in a flood."""
+    EXHAUSTED = "exhausted"
+    """The ladder has no further rung and nobody has acknowledged."""
+    HANDED_OVER = "handed_over"
+    FLOOD = "flood"
+    """It goes under another incident's dispatches, or leads others."""
+    WITHHELD = "withheld"
+    """A suppression keeps it from paging."""
+    RELEASED = "released"
+    """No suppression keeps it any more."""
+    COMMANDED = "commanded"
+    COMMAND_DONE = "command_done"
+    COMMAND_FAILED = "command_failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -402,7 +448,8 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """Tell one recipient one thing. `key` is `incident/step/recipient`: the idempotency key, the same on every attempt."""
+    """Tell one recipient one thing. `key` is `incident/step/channel` or `incident/step/channel@person`: the idempotency key, the same on
+    every attempt."""
 
     at: Micros
     key: str
@@ -413,6 +460,8 @@ class Push:
     expires_at: Micros
     body: Mapping[str, object]
     """The message as plain JSON values; see docs/wire-format.md."""
+    to: str = ""
+    """The key of the person it is for; empty for whoever listens on the channel."""
 
 
 @dataclass(frozen=True, slots=True)
