@@ -279,6 +279,57 @@ class Receipt:
     next_at: Micros | None = None
 
 
+class Measure(StrEnum):
+    """What is done to a device or zone."""
+
+    SHELVED = "shelved"
+    """Its SUPERVISORY and FAULT alarms do not page (ISA-18.2: shelved)."""
+    TEST = "test"
+    """Somebody works on the device: its alarms of every kind are marked as test and do not page, and it is no voter (EN 54-2: test)."""
+    WORKS = "works"
+    """A works permit for a zone (动火作业): PREALARM and SUPERVISORY do not page, a FIRE does."""
+    IMPAIRED = "impaired"
+    """Somebody knows that detection is missing here and answers for it; what still alarms pages as ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suppress:
+    """A person takes a measure. An event; `subject` is a device's or zone's key, `rule` narrows SHELVED to one rule."""
+
+    at: Micros
+    measure: Measure
+    subject: str
+    by: str
+    why: str
+    until: Micros
+    rule: str = ""
+    compensation: str = ""
+    """What is done instead: a patrol every hour, a fire watch. WORKS and IMPAIRED need it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """A person ends a measure before its time. An event."""
+
+    at: Micros
+    suppression: str
+    by: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """From `since` until `until`, `takes` stands in for `leaves` at a station (换班). An event, and what is kept of it."""
+
+    at: Micros
+    station: str
+    leaves: str
+    takes: str
+    since: Micros
+    until: Micros
+    by: str
+
+
 @dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed."""
@@ -477,12 +528,39 @@ class PushSettled:
 
 
 @dataclass(frozen=True, slots=True)
+class Suppression:
+    """A measure in force, or one that has ended; the record that the ledger keeps."""
+
+    id: str
+    """`sup-000001`"""
+    measure: Measure
+    subject: str
+    rule: str
+    by: str
+    why: str
+    since: Micros
+    until: Micros
+    compensation: str = ""
+    ended_at: Micros | None = None
+    ended_by: str = ""
+    """Empty when it ended by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressionChanged:
+    """A measure was taken or has ended. An effect."""
+
+    at: Micros
+    suppression: Suppression
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
-    """A move that the incident's table does not allow, or that lacks something; nothing happened."""
+    """Something that a person asked for and that is not allowed, or lacks something; nothing happened. `incident` may be empty."""
 
     at: Micros
     incident: str
     reason: str
 
 
-Effect: TypeAlias = AlarmChanged | IncidentChanged | Entry | Push | PushSettled | Refused
+Effect: TypeAlias = AlarmChanged | IncidentChanged | Entry | Push | PushSettled | SuppressionChanged | Refused

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
 
-from rules.model import DAY, MINUTE, SECOND, Kind, Micros, Station, Text
+from rules.model import DAY, MINUTE, SECOND, Kind, Micros, Station, Swap, Text
 
 CHINA: Micros = 8 * 60 * MINUTE
 """UTC+8 all the year and all over the country."""
@@ -72,19 +72,6 @@ class Shift:
         if self.since < self.until:
             return day in self.days and self.since <= minute < self.until
         return (day in self.days and minute >= self.since) or ((day - 1) % 7 in self.days and minute < self.until)
-
-
-@dataclass(frozen=True, slots=True)
-class Swap:
-    """From `since` until `until`, `takes` stands in for `leaves` at a station (换班); an event, and what is kept of it."""
-
-    at: Micros
-    station: str
-    leaves: str
-    takes: str
-    since: Micros
-    until: Micros
-    by: str
 
 
 class Target(StrEnum):

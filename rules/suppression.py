@@ -7,25 +7,10 @@ cannot be shelved. Everything ends by itself. Knows no incident, no rule and no 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
-from enum import StrEnum
+from dataclasses import fields
 from typing import Any
 
-from rules.model import DAY, HOUR, Kind, Micros
-
-
-class Measure(StrEnum):
-    """What is done to a device or zone."""
-
-    SHELVED = "shelved"
-    """Its SUPERVISORY and FAULT alarms do not page (ISA-18.2: shelved)."""
-    TEST = "test"
-    """Somebody works on the device: its alarms of every kind are marked as test and do not page, and it is no voter (EN 54-2: test)."""
-    WORKS = "works"
-    """A works permit for a zone (动火作业): PREALARM and SUPERVISORY do not page, a FIRE does."""
-    IMPAIRED = "impaired"
-    """Somebody knows that detection is missing here and answers for it; what still alarms pages as ever."""
-
+from rules.model import DAY, HOUR, Kind, Measure, Micros, Restore, Suppress, Suppression, SuppressionChanged
 
 LONGEST: Mapping[Measure, Micros] = {
     Measure.SHELVED: 12 * HOUR,
@@ -39,58 +24,6 @@ _WITHHOLDS: Mapping[Measure, frozenset[Kind]] = {
     Measure.WORKS: frozenset({Kind.PREALARM, Kind.SUPERVISORY}),
     Measure.IMPAIRED: frozenset(),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Suppress:
-    """A person takes a measure. An event; `subject` is a device's or zone's key, `rule` narrows SHELVED to one rule."""
-
-    at: Micros
-    measure: Measure
-    subject: str
-    by: str
-    why: str
-    until: Micros
-    rule: str = ""
-    compensation: str = ""
-    """What is done instead: a patrol every hour, a fire watch. WORKS and IMPAIRED need it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Restore:
-    """A person ends a measure before its time. An event."""
-
-    at: Micros
-    suppression: str
-    by: str
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Suppression:
-    """A measure in force, or one that has ended; the record that the ledger keeps."""
-
-    id: str
-    """`sup-000001`"""
-    measure: Measure
-    subject: str
-    rule: str
-    by: str
-    why: str
-    since: Micros
-    until: Micros
-    compensation: str = ""
-    ended_at: Micros | None = None
-    ended_by: str = ""
-    """Empty when it ended by itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class SuppressionChanged:
-    """A measure was taken or has ended. An effect."""
-
-    at: Micros
-    suppression: Suppression
 
 
 class Suppressions:
@@ -181,3 +114,9 @@ def mistake(order: Suppress, kind_of_rule: Kind | None) -> str:
     if order.measure is Measure.SHELVED and kind_of_rule in (Kind.FIRE, Kind.PREALARM):
         return "火警和预警不可搁置。A fire alarm or pre-alarm cannot be shelved."
     return ""
+
+
+__all__ = [
+    "LONGEST", "Measure", "Restore", "Suppress", "Suppression", "SuppressionChanged", "Suppressions", "from_plain", "mistake",
+    "to_plain",
+]  # fmt: skip

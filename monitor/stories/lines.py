@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from rules.model import AlarmChanged, Effect, Entry, IncidentChanged, Push, PushSettled, Refused, Step
+from rules.model import (
+    AlarmChanged,
+    Effect,
+    Entry,
+    IncidentChanged,
+    Push,
+    PushSettled,
+    Refused,
+    Step,
+    SuppressionChanged,
+)
 
 _PREFIX: Final = "inc-"
 _OF_AN_ALARM: Final = frozenset({
@@ -31,6 +41,9 @@ def line(effect: Effect, site: str) -> str:
             return f"{number(now.id)} is {now.kind} {now.state} {now.condition}{doubt}"
         case Refused(incident=refused, reason=reason):
             return f"{number(refused)} refused: {reason}"
+        case SuppressionChanged(suppression=measure):
+            verb = "takes effect" if measure.ended_at is None else "ends"
+            return f"{measure.id} {measure.measure} {short(measure.subject, site)} {verb}"
         case PushSettled():
             return ""
 
