@@ -1,0 +1,64 @@
+"""How people can be reached: their addresses by the person's key, for the channels that speak to one person.
+
+Knows no channel, no incident and no settings. The rules know people by key alone, and a push carries that key; only here
+does it become a number. Nothing of it is ever shown: `repr` hides every field, and an error names the key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from pydantic import SecretStr
+
+from monitor.ports import NeverWill
+from rules.model import Push
+
+
+class Reach(StrEnum):
+    """A field of Contact: one way to address a person."""
+
+    MOBILE = "mobile"
+    EMAIL = "email"
+    DINGTALK = "dingtalk"
+    WECOM = "wecom"
+    FEISHU = "feishu"
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """The addresses of one person; None where there is none."""
+
+    mobile: SecretStr | None = None
+    """`13800000000`, or `+8613800000000`."""
+    email: SecretStr | None = None
+    dingtalk: SecretStr | None = None
+    """The user's id in the DingTalk organisation, for mentions where the mobile number is not registered."""
+    wecom: SecretStr | None = None
+    """The user's id at WeCom."""
+    feishu: SecretStr | None = None
+    """The open id at Feishu (`ou_…`)."""
+
+    def get(self, reach: Reach) -> str | None:
+        """The address in the clear."""
+        found: SecretStr | None = getattr(self, reach.value)
+        return found.get_secret_value() if found is not None else None
+
+
+Contacts: TypeAlias = Mapping[str, Contact]
+"""By the person's key."""
+
+NOBODY: Contacts = {}
+
+
+def address_of(push: Push, contacts: Contacts, reach: Reach) -> str:
+    """Where this push's person is reached. Raises NeverWill, which names the person's key and the field that is missing."""
+    if not push.to:
+        raise NeverWill(f"this channel speaks to one person by their {reach}: name it among a person's channels")
+    contact = contacts.get(push.to)
+    found = contact.get(reach) if contact is not None else None
+    if found is None:
+        raise NeverWill(f"person '{push.to}' has no {reach}: add it to the person in the site file")
+    return found
