@@ -84,7 +84,7 @@ class Lookout:
         measured_at = said.measured_at
         if freshness is Freshness.LATE and measured_at is not None and measured_at < FIRST_CREDIBLE:
             measured_at = None  # a clock that lost its battery orders nothing: the reading may well be the newest
-        effects = self.engine.handle(Reading(m.at, said.device, said.values, freshness, measured_at))
+        effects = self.engine.handle(Reading(m.at, said.device, said.values, freshness, measured_at, said.exercise))
         return Sight(_VERDICTS[freshness], effects, said.device, quarantined)
 
     def _judge(self, m: Message, said: Decoded) -> tuple[Freshness, Sequence[Quarantined]]:
@@ -163,7 +163,8 @@ _KEPT = frozenset({Verdict.LIVE.value, Verdict.LATE.value, Verdict.FUTURE.value}
 
 
 def points(record: TapeRecord, neighbourhood: Neighbourhood, limits: Limits) -> list[Point]:
-    """The readings of a tape record as history points. A retained message is a copy of an earlier one and adds nothing."""
+    """The readings of a tape record as history points. A retained message is a copy of an earlier one and adds nothing, and what a drill
+    made up was never measured."""
     out: list[Point] = []
     for seq, row in enumerate(record.rows, record.first_seq):
         if row[0] != MESSAGE or row[6] not in _KEPT:
@@ -176,7 +177,7 @@ def points(record: TapeRecord, neighbourhood: Neighbourhood, limits: Limits) -> 
         ):  # an older version could read it; it stays on the tape, and must not hold up all that come after it
             continue
         device = neighbourhood.device(said.device) if said else None
-        if said is None or device is None:
+        if said is None or device is None or said.exercise:
             continue
         moment = observed_at(m.at, said.measured_at, limits.future_tolerance)
         # The tape's number below the device's own resolution: two readings of one moment do not overwrite each other, and a

@@ -220,6 +220,8 @@ class Reading:
     values: Mapping[str, Value]
     freshness: Freshness = Freshness.LIVE
     measured_at: Micros | None = None
+    exercise: str = ""
+    """The drill that it belongs to: nothing of it was measured."""
 
 
 @dataclass(frozen=True, slots=True)

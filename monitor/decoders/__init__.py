@@ -29,6 +29,8 @@ class Decoded(NamedTuple):
     measured_at: Micros | None = None
     id: str | None = None
     faults: tuple[Fault, ...] = ()
+    exercise: str = ""
+    """The drill that it was made up for."""
 
 
 class Undecodable(Exception):

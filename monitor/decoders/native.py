@@ -7,6 +7,7 @@ a detector with one odd field must still be able to report a fire.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -22,8 +23,11 @@ OURS = frozenset({"incidents", "down"})
 """What the daemon itself says below a site: `wl/{site}/incidents/{id}` and commands to devices."""
 MAX_FIELDS = 64
 MAX_NAME = 64
+_ENVELOPE = frozenset({"at", "id", "exercise"})
+_EXERCISE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_MARK = f"an identifier of letters, digits and _ . : -, at most {MAX_NAME}, is expected"
 _STATUS = {b"online": True, b"offline": False}
 
 
@@ -66,29 +70,44 @@ def _up(key: str, payload: bytes) -> Decoded:
     faults: list[Fault] = []
     if payload.count(b'":') != len(data):  # seldom, and asking is cheap: a text that holds `":`, or a name given twice
         faults.extend(_twice(payload, key))
-    measured_at: Micros | None = None
-    identity: str | None = None
+    measured_at, identity, exercise = _envelope(data, faults)
     for name, raw in data.items():
-        if name == "at":
-            try:
-                measured_at = moment(raw)
-            except ValueError as error:
-                faults.append(Fault("clock", f"at: {error}"))
-        elif name == "id":
-            if isinstance(raw, str | int) and not isinstance(raw, bool) and len(str(raw)) <= MAX_NAME:
-                identity = str(raw)
-            else:
-                faults.append(
-                    Fault("wrong-type", f"id: a text or whole number of at most {MAX_NAME} characters is expected")
-                )
-        else:
+        if name not in _ENVELOPE:
             try:
                 values[name] = read(name, raw)
             except QuantityError as error:
                 faults.append(Fault(error.reason, str(error)))
     if not values:
         raise _nothing(faults, key)
-    return Decoded(key, values, measured_at, identity, tuple(faults))
+    return Decoded(key, values, measured_at, identity, tuple(faults), exercise)
+
+
+def _envelope(data: dict[str, Any], faults: list[Fault]) -> tuple[Micros | None, str | None, str]:
+    """What a message says of itself: (`at`, `id`, `exercise`); what cannot be read goes into `faults`."""
+    measured_at: Micros | None = None
+    identity: str | None = None
+    exercise = ""
+    if "at" in data:
+        try:
+            measured_at = moment(data["at"])
+        except ValueError as error:
+            faults.append(Fault("clock", f"at: {error}"))
+    if "id" in data:
+        raw = data["id"]
+        if isinstance(raw, str | int) and not isinstance(raw, bool) and len(str(raw)) <= MAX_NAME:
+            identity = str(raw)
+        else:
+            faults.append(
+                Fault("wrong-type", f"id: a text or whole number of at most {MAX_NAME} characters is expected")
+            )
+    if "exercise" in data:
+        raw = data["exercise"]
+        # A mark that cannot be read marks nothing: a real fire must not be taken for a drill because of it.
+        if isinstance(raw, str) and _EXERCISE.fullmatch(raw):
+            exercise = raw
+        else:
+            faults.append(Fault("wrong-type", f"exercise: {_MARK}; the reading was taken for a real one"))
+    return measured_at, identity, exercise
 
 
 def _nothing(faults: list[Fault], key: str) -> Undecodable:

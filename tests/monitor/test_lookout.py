@@ -356,6 +356,15 @@ def test_only_what_a_device_itself_newly_said_goes_into_the_history() -> None:
     ]
 
 
+def test_what_a_drill_made_up_is_evaluated_and_on_the_tape_but_in_no_history() -> None:
+    it = lookout()
+    held = record([up(0, smoke=True, exercise="drill-1"), up(1, "h2", smoke=False)], 1, it)
+    assert [row[6] for row in held.rows] == ["live", "live"]
+    assert b"drill-1" in held.rows[0][3]  # type: ignore[operator]
+    assert it.engine.device("b/h1") is not None
+    assert [p.device for p in points(held, block(), LIMITS)] == ["b/h2"]
+
+
 def test_what_is_in_the_site_file_no_more_is_left_out() -> None:
     held = record([up(0, smoke=False), up(1, "h2", smoke=False)])
     assert [p.device for p in points(held, block(without=frozenset({"h1"})), LIMITS)] == ["b/h2"]

@@ -163,6 +163,16 @@ def test_all_bad_fields_are_named() -> None:
     assert all(word in problem.detail for word in ("`a`", "temperature", "at:"))
 
 
+def test_a_drill_is_marked_by_its_name_and_a_mark_that_cannot_be_read_marks_nothing() -> None:
+    drill = read('{"smoke": true, "exercise": "drill-2026.11"}')
+    assert (drill.exercise, drill.values, drill.faults) == ("drill-2026.11", {"smoke": True}, ())
+    for bad in ('""', "true", "7", "null", '"a b"', '"-x"', '"' + "x" * 65 + '"', '"演习"'):
+        real = read(f'{{"smoke": true, "exercise": {bad}}}')
+        assert (real.exercise, real.values) == ("", {"smoke": True})
+        assert [f.reason for f in real.faults] == ["wrong-type"]
+        assert real.faults[0].detail.startswith("exercise: ")
+
+
 def test_of_a_name_given_twice_the_last_counts_and_it_is_said() -> None:
     said = read('{"smoke":true,"temperature":20,"smoke":false}')
     assert said.values == {"smoke": False, "temperature": 20.0}
