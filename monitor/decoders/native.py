@@ -70,13 +70,13 @@ def _up(key: str, payload: bytes) -> Decoded:
     faults: list[Fault] = []
     if payload.count(b'":') != len(data):  # seldom, and asking is cheap: a text that holds `":`, or a name given twice
         faults.extend(_twice(payload, key))
-    measured_at, identity, exercise = _envelope(data, faults)
     for name, raw in data.items():
         if name not in _ENVELOPE:
             try:
                 values[name] = read(name, raw)
             except QuantityError as error:
                 faults.append(Fault(error.reason, str(error)))
+    measured_at, identity, exercise = _envelope(data, faults)
     if not values:
         raise _nothing(faults, key)
     return Decoded(key, values, measured_at, identity, tuple(faults), exercise)
