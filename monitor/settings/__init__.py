@@ -12,17 +12,31 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, SecretStr
 from pydantic.fields import FieldInfo
 
+from monitor.directory import Contacts
 from monitor.settings.books import SHIPPED, one_or_many, read_books
 from monitor.settings.channels import ChannelSettings, MqttChannel
 from monitor.settings.fields import FOLDER, Section, Switch, is_duration, write_duration, written
+from monitor.settings.muster import Muster
+from monitor.settings.people import FloodEntry, Ladders, PersonEntry
 from monitor.settings.places import SiteEntry, StationEntry
-from monitor.settings.remedies import explain, readable_sites, readable_stations
+from monitor.settings.remedies import explain, readable_people, readable_sites, readable_stations
 from monitor.settings.secret_references import SecretReferences
-from monitor.settings.sections import Api, Broker, Data, EmbeddedHistory, HistorySettings, Mqtt, Quality, Sla
+from monitor.settings.sections import (
+    USUAL,
+    Api,
+    Broker,
+    Data,
+    EmbeddedHistory,
+    HistorySettings,
+    Mqtt,
+    Quality,
+    SlaWords,
+)
 from monitor.settings.survey import Ground, Survey
 from rules.document import Document, Mistake, Mistakes, dotted
 from rules.document import Path as Address
-from rules.model import Kind, Neighbourhood, SlaProfile
+from rules.model import Neighbourhood
+from rules.people import Plan
 
 LARGEST_BYTES = 64_000_000
 PLACES = frozenset({"sites", "stations"})
@@ -48,18 +62,22 @@ class Settings(Section):
     books_watch: Switch = True
     """Read the books again by itself when their files change."""
     quality: Quality = Field(default_factory=Quality)
-    sla: Annotated[Sla, Field(default="1-5-20", validate_default=True)]
+    sla: Annotated[SlaWords, Field(default=USUAL, validate_default=True)]
+    ladders: Ladders = Field(default_factory=dict)
+    flood: FloodEntry = FloodEntry()
     channels: Annotated[
         dict[
             Annotated[str, written(r"[a-z0-9][a-z0-9_-]{0,63}", "use small letters, digits, _ and -")], ChannelSettings
         ],
         Field(min_length=1),
     ]
+    people: tuple[PersonEntry, ...] = ()
     sites: Annotated[tuple[SiteEntry, ...], Field(min_length=1)]
     stations: Annotated[tuple[StationEntry, ...], Field(min_length=1)]
 
     _file: Path = PrivateAttr(default=Path("site.yaml"))
     _ground: Ground = PrivateAttr(default_factory=Ground)
+    _plan: Plan = PrivateAttr(default_factory=Plan)
     _marks: tuple[tuple[int, int], ...] = PrivateAttr(default=())
     """Line and column of each of `books`."""
     _origins: Mapping[Address, str] = PrivateAttr(default_factory=dict)
@@ -94,6 +112,16 @@ class Settings(Section):
         """Sites, buildings, zones, devices and stations, expanded."""
         return self._ground
 
+    @property
+    def plan(self) -> Plan:
+        """Who is called, and by which ladder."""
+        return self._plan
+
+    @property
+    def contacts(self) -> Contacts:
+        """How everybody is reached, by their id."""
+        return {person.id: person.contact for person in self.people}
+
     def neighbourhood(self) -> Neighbourhood:
         """A new neighbourhood of what the file says; O(listed devices)."""
         g = self._ground
@@ -102,12 +130,9 @@ class Settings(Section):
             stations=tuple(g.stations),
             devices=g.devices,
             patterns=tuple(g.patterns),
-            sla=self.sla_profiles(),
+            sla=self.sla.profiles,
+            plan=self._plan,
         )
-
-    def sla_profiles(self) -> dict[Kind, SlaProfile]:
-        """The deadlines of each kind that has any."""
-        return {kind: SlaProfile(d.dispatch, d.on_scene, d.resolve) for kind, d in self.sla.items()}
 
     def broker_of(self, name: str, channel: MqttChannel) -> Broker:
         """The broker an MQTT channel speaks to, under a client id of its own: a broker ends one of two equal ones."""
@@ -148,7 +173,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
         found += once.values()
     finally:
         FOLDER.reset(token)
-    survey = _surveyed(document, settings)
+    survey, plan = _surveyed(document, settings)
     found += survey.mistakes
     if settings is not None:
         found += _unequal_histories(document, settings)
@@ -156,6 +181,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
         raise Mistakes(found)
     settings._file = path.absolute()  # noqa: SLF001 - its own maker
     settings._ground = survey.ground  # noqa: SLF001
+    settings._plan = plan  # noqa: SLF001
     settings._marks = tuple(document.at(("books", i)) for i in range(len(settings.books)))  # noqa: SLF001
     settings._origins = references.origins  # noqa: SLF001
     settings._secret_files = tuple(dict.fromkeys(references.files))  # noqa: SLF001
@@ -166,6 +192,8 @@ def describe(settings: Settings) -> list[tuple[str, str]]:
     """(field, value) of every setting in force, without secrets: of those only where they come from."""
     out = []
     for address, value, info in _leaves(settings):
+        if address[0] == "people":
+            continue
         if isinstance(value, SecretStr):
             shown = f"a secret, from {settings.origin_of(address) or 'the site file'}"
         else:
@@ -174,6 +202,7 @@ def describe(settings: Settings) -> list[tuple[str, str]]:
     ground = settings.ground
     out.append(("sites", f"{len(ground.sites)} with {len(ground.zones)} zones"))
     out.append(("devices", f"{len(ground.devices)} listed, {len(ground.patterns)} patterns"))
+    out.append(("people", f"{len(settings.people)}, {len(settings.plan.rosters)} stations with a roster"))
     out.append(("stations", ", ".join(station.key for station in ground.stations)))
     return out
 
@@ -197,21 +226,26 @@ def _unreadable(path: Path, message: str, remedy: str) -> Mistake:
     return Mistake(str(path), 1, 1, "", message, remedy)
 
 
-def _surveyed(document: Document, settings: Settings | None) -> Survey:
+def _surveyed(document: Document, settings: Settings | None) -> tuple[Survey, Plan]:
     survey = Survey(document)
     if settings is not None:
+        kinds = {name: channel.kind for name, channel in settings.channels.items()}
         survey.places(settings.sites)
-        survey.responders(settings.stations, {name: c.kind == "mqtt" for name, c in settings.channels.items()})
-        return survey
+        survey.responders(settings.stations, kinds)
+        muster = Muster(survey)
+        muster.call(settings.people, settings.stations, kinds)
+        return survey, muster.plan(kinds, settings.ladders, settings.sla, settings.flood)
     # The file is refused already; what can be read of it is surveyed so that the operator learns everything at once.
     raw = document.data if isinstance(document.data, dict) else {}
     channels = raw.get("channels")
     sites, all_zones = readable_sites(raw.get("sites"))
     stations, all_stations = readable_stations(raw.get("stations"))
+    people, everybody = readable_people(raw.get("people"))
     survey.places(sites, complete=all_zones)
-    names = dict.fromkeys(map(str, channels), False) if isinstance(channels, dict) else None
+    names = dict.fromkeys(map(str, channels), "") if isinstance(channels, dict) else None
     survey.responders(stations, names, complete=all_zones and all_stations)
-    return survey
+    Muster(survey, complete=everybody and all_stations).call(people, stations, names)
+    return survey, Plan()
 
 
 def _unequal_histories(document: Document, settings: Settings) -> Iterator[Mistake]:
@@ -222,7 +256,7 @@ def _unequal_histories(document: Document, settings: Settings) -> Iterator[Mista
 
 
 def _leaves(settings: Settings) -> Iterator[tuple[Address, Any, FieldInfo]]:
-    """Every value of the daemon's own sections, its address and its field; the places may be very many."""
+    """Every value of the daemon's own sections, and everybody's addresses, with address and field; the places may be very many."""
     for name, info in Settings.model_fields.items():
         if name not in PLACES:
             yield from _leaves_of(getattr(settings, name), (name,), info)

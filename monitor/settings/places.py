@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self, TypeAlias
 from pydantic import BeforeValidator, Field, model_validator
 
 from monitor.settings.fields import Id, Name, Section, Switch, Word
+from monitor.settings.people import ShiftEntry
 from rules.model import Kind, Recipient
 
 
@@ -95,4 +96,11 @@ class StationEntry(Section):
     id: Id
     name: Name
     zones: Annotated[tuple[Pattern, ...], Field(min_length=1)]
-    recipients: Annotated[tuple[Annotated[RecipientEntry, BeforeValidator(_listens)], ...], Field(min_length=1)]
+    recipients: tuple[Annotated[RecipientEntry, BeforeValidator(_listens)], ...] = ()
+    people: tuple[str, ...] = ()
+    """Ids of those who belong to it; who stands in no shift is always on duty."""
+    shifts: Annotated[tuple[ShiftEntry, ...], Field(max_length=200)] = ()
+    neighbours: tuple[str, ...] = ()
+    """Ids of the stations that reinforce it, in order; without any, the further ones that cover the zone."""
+    authority: Switch = False
+    """119, the street's platform: only called when an incident is handed over."""

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from monitor.settings.people import PersonWords
 from monitor.settings.places import BuildingEntry, DeviceEntry, SiteEntry, StationEntry, ZoneEntry
 from monitor.settings.survey import suggest
 from rules.document import Mistake, Path
@@ -102,6 +103,12 @@ def readable_stations(raw: Any) -> tuple[list[StationEntry | None], bool]:
     """What can be read of a faulty `stations` section, and whether that is all of it."""
     stations = _read_all(StationEntry, raw)
     return stations, isinstance(raw, list) and None not in stations
+
+
+def readable_people(raw: Any) -> tuple[list[PersonWords | None], bool]:
+    """What can be read of a faulty `people` section, and whether that is all of it."""
+    people = _read_all(PersonWords, raw)
+    return people, raw is None or (isinstance(raw, list) and None not in people)
 
 
 _ANY_ZONE: Mapping[str, str] = {"id": "any", "name": "any", "kind": "any"}

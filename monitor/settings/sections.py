@@ -5,6 +5,7 @@ Knows nothing of sites, zones and channels, opens no file and no connection.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
@@ -26,6 +27,7 @@ from monitor.settings.fields import (
     lasting,
 )
 from rules.model import HOUR, MINUTE, SECOND, Kind, SlaProfile
+from rules.people import GOALS, Target
 
 
 class Tls(Section):
@@ -166,20 +168,21 @@ class Quality(Section):
     future_tolerance: Annotated[Duration, lasting("0s", "1h")] = 30 * SECOND
 
 
-PRESETS: dict[str, SlaProfile] = {
-    "1-5-20": SlaProfile(1 * MINUTE, 5 * MINUTE, 20 * MINUTE),
-    "1-3-5": SlaProfile(1 * MINUTE, 3 * MINUTE, 5 * MINUTE),
-}
-"""1-5-20: sent in 1 minute, there in 5, over in 20. 1-3-5 is the micro fire station's own rule (公消〔2015〕301号 and
-the practice of joint action): set out in 1 minute, there in 3, all joined in by 5."""
+_PRESET = re.compile(r"(\d{1,4})-(\d{1,4})-(\d{1,4})")
+USUAL = "1-5-20"
+"""Sent in 1 minute, there in 5, over in 20. `1-3-5` is the micro fire station's own rule (公消〔2015〕301号 and the practice of
+joint action): set out in 1 minute, there in 3, all joined in by 5. Any other three numbers of minutes mean what they say."""
+_PERCENT = re.compile(r"(\d{1,2}) ?%")
 
 
 class Deadlines(Section):
-    """Counted from the raising of an incident."""
+    """Counted from the raising of an incident, and who is called when one is missed."""
 
     dispatch: Annotated[Duration, lasting("1s", "7d")] = 1 * MINUTE
     on_scene: Annotated[Duration, lasting("1s", "7d")] = 5 * MINUTE
     resolve: Annotated[Duration, lasting("1s", "7d")] = 20 * MINUTE
+    missed: dict[Literal["dispatch", "on_scene", "resolve"], tuple[Target, ...]] = Field(default_factory=dict)
+    """Deadline → whom it calls when it is missed, instead of whom it usually calls."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -189,21 +192,59 @@ class Deadlines(Section):
 
 
 def _preset(value: Any) -> Any:
-    if isinstance(value, str):
-        if value not in PRESETS:
-            raise ValueError(f"not a preset; there are {', '.join(PRESETS)}, or write dispatch, on_scene and resolve")
-        profile = PRESETS[value]
-        return Deadlines.model_construct(dispatch=profile.dispatch, on_scene=profile.on_scene, resolve=profile.resolve)
-    return value
+    if not isinstance(value, str):
+        return value
+    match = _PRESET.fullmatch(value)
+    if match is None:
+        raise ValueError(
+            "not a preset; write 1-5-20, 1-3-5, three minutes of your own, or dispatch, on_scene and resolve"
+        )
+    return {goal: f"{minutes}m" for goal, minutes in zip(GOALS, match.groups(), strict=True)}
+
+
+def _percent(value: Any) -> float:
+    match = _PERCENT.fullmatch(value) if isinstance(value, str) else None
+    if match is None or match[1].strip("0") == "":
+        raise ValueError("not a part of a deadline; write 1% to 99%, for example 75%")
+    return int(match[1]) / 100
 
 
 def _for_all_kinds(value: Any) -> Any:
-    kinds = (Kind.FIRE.value, Kind.PREALARM.value, Kind.SUPERVISORY.value)
-    if isinstance(value, str):
-        return dict.fromkeys(kinds, value)
     # A kind that is not written keeps the usual deadlines: none is left without by an oversight.
-    return {**dict.fromkeys(kinds, "1-5-20"), **value} if isinstance(value, dict) else value
+    return dict.fromkeys(("FIRE", "PREALARM", "SUPERVISORY"), value) if isinstance(value, str) else value
 
 
-Sla: TypeAlias = Annotated[dict[Kind, Annotated[Deadlines, BeforeValidator(_preset)]], BeforeValidator(_for_all_kinds)]
-"""A preset for everything that needs a response, or a preset or deadlines for each kind."""
+Promise: TypeAlias = Annotated[Deadlines, BeforeValidator(_preset)]
+"""A preset, or deadlines of one's own."""
+
+
+class Sla(Section):
+    """What is promised for each kind of incident, and when a deadline is near. A fault is promised nothing unless it is written."""
+
+    FIRE: Annotated[Promise, Field(default=USUAL, validate_default=True)]
+    PREALARM: Annotated[Promise, Field(default=USUAL, validate_default=True)]
+    SUPERVISORY: Annotated[Promise, Field(default=USUAL, validate_default=True)]
+    FAULT: Promise | None = None
+    warn: Annotated[float, BeforeValidator(_percent)] = 0.75
+    """The part of a deadline's time after which it is warned of."""
+
+    @property
+    def _promises(self) -> dict[Kind, Deadlines]:
+        found = {kind: getattr(self, kind.value) for kind in Kind}
+        return {kind: deadlines for kind, deadlines in found.items() if deadlines is not None}
+
+    @property
+    def profiles(self) -> dict[Kind, SlaProfile]:
+        """The deadlines of each kind that has any."""
+        return {kind: SlaProfile(d.dispatch, d.on_scene, d.resolve) for kind, d in self._promises.items()}
+
+    @property
+    def missed(self) -> dict[Kind, dict[str, tuple[Target, ...]]]:
+        """Kind → deadline → whom it calls when it is missed, as far as it is written."""
+        return {
+            kind: {str(goal): who for goal, who in d.missed.items()} for kind, d in self._promises.items() if d.missed
+        }
+
+
+SlaWords: TypeAlias = Annotated[Sla, BeforeValidator(_for_all_kinds)]
+"""A preset for everything that needs a response, or what is promised for each kind."""

@@ -12,14 +12,23 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from monitor.settings.books import SHIPPED, one_or_many, read_books
+from monitor.settings.muster import Muster
+from monitor.settings.people import FloodEntry, Ladders, PersonWords
 from monitor.settings.places import SiteEntry, StationEntry
 from monitor.settings.remedies import explain
-from monitor.settings.sections import Sla
+from monitor.settings.sections import USUAL, SlaWords
 from monitor.settings.survey import Ground, Survey
 from rules.document import Document, Mistake, Mistakes
 from rules.model import Kind, Neighbourhood, SlaProfile
+from rules.people import Plan
 
 LARGEST_BYTES = 64_000_000
+
+
+class _PersonHere(PersonWords):
+    """Somebody, whose addresses may say what they like."""
+
+    model_config = ConfigDict(extra="ignore")
 
 
 class _Places(BaseModel):
@@ -28,7 +37,10 @@ class _Places(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     books: Annotated[tuple[str, ...], BeforeValidator(one_or_many), Field(min_length=1)] = (f"{SHIPPED}all",)
-    sla: Annotated[Sla, Field(default="1-5-20", validate_default=True)]
+    sla: Annotated[SlaWords, Field(default=USUAL, validate_default=True)]
+    people: tuple[_PersonHere, ...] = ()
+    ladders: Ladders = Field(default_factory=dict)
+    flood: FloodEntry = FloodEntry()
     sites: Annotated[tuple[SiteEntry, ...], Field(min_length=1)]
     stations: Annotated[tuple[StationEntry, ...], Field(min_length=1)]
 
@@ -43,6 +55,7 @@ class SitePlaces:
     """The sites as they are written, ranges and all."""
     ground: Ground
     sla: dict[Kind, SlaProfile]
+    plan: Plan
     books: tuple[str, ...]
 
     def book_texts(self) -> list[tuple[str, str]]:
@@ -54,7 +67,12 @@ class SitePlaces:
         """A new one; O(listed devices)."""
         g = self.ground
         return Neighbourhood(
-            zones=g.zones, stations=tuple(g.stations), devices=g.devices, patterns=tuple(g.patterns), sla=self.sla
+            zones=g.zones,
+            stations=tuple(g.stations),
+            devices=g.devices,
+            patterns=tuple(g.patterns),
+            sla=self.sla,
+            plan=self.plan,
         )
 
 
@@ -76,18 +94,21 @@ def load_places(path: Path) -> SitePlaces:
         places = document.validate(_Places)
     except Mistakes as error:
         raise Mistakes(explain(error.mistakes, _Places, document.data)) from None
+    channels = _channels(document.data)
     survey = Survey(document)
     survey.places(places.sites)
-    survey.responders(places.stations, _channels(document.data))
+    survey.responders(places.stations, channels)
+    muster = Muster(survey)
+    muster.call(places.people, places.stations, channels)
     if survey.mistakes:
         raise Mistakes(survey.mistakes)
-    sla = {kind: SlaProfile(d.dispatch, d.on_scene, d.resolve) for kind, d in places.sla.items()}
-    return SitePlaces(document, places.sites, survey.ground, sla, places.books)
+    plan = muster.plan(channels or {}, places.ladders, places.sla, places.flood)
+    return SitePlaces(document, places.sites, survey.ground, places.sla.profiles, plan, places.books)
 
 
-def _channels(data: Any) -> dict[str, bool] | None:
-    """Each channel's name, and whether it follows incidents by itself; None where that cannot be read."""
+def _channels(data: Any) -> dict[str, str] | None:
+    """Each channel's kind; None where that cannot be read."""
     channels = data.get("channels") if isinstance(data, dict) else None
     if not isinstance(channels, dict):
         return None
-    return {str(name): isinstance(c, dict) and c.get("kind") == "mqtt" for name, c in channels.items()}
+    return {str(name): str(c.get("kind")) if isinstance(c, dict) else "" for name, c in channels.items()}

@@ -31,6 +31,8 @@ class Ground:
     devices: dict[str, Device] = field(default_factory=dict)
     patterns: list[DevicePattern] = field(default_factory=list)
     stations: list[Station] = field(default_factory=list)
+    authorities: list[Station] = field(default_factory=list)
+    """Those above, whom an incident is handed over to."""
     sites: dict[str, Text] = field(default_factory=dict)
     buildings: dict[str, Text] = field(default_factory=dict)
     """By `site/building`."""
@@ -68,11 +70,11 @@ class Survey:
         """
         self._all_zones = complete
         expanded = []
-        for i, site in _present(sites):
+        for i, site in present(sites):
             path: Path = ("sites", i)
             for site_id, scope in self._ids((*path, "id"), site.id, {}, _ID):
                 if site_id in self.ground.sites:
-                    self._tell((*path, "id"), f"the site {site_id} stands twice", "give each site its own id")
+                    self.tell((*path, "id"), f"the site {site_id} stands twice", "give each site its own id")
                     continue
                 self.ground.sites[site_id] = self._name((*path, "name"), site.name, scope)
                 self._buildings(path, site, site_id, scope)
@@ -81,54 +83,61 @@ class Survey:
         self._adjoin()
         for path, site, site_id, scope in expanded:
             self._devices(path, site, site_id, scope)
-        for i, site in _present(sites):
+        for i, site in present(sites):
             self._patterns(("sites", i), site)
 
     def responders(
-        self, stations: Sequence[StationEntry | None], channels: Mapping[str, bool] | None, *, complete: bool = True
+        self, stations: Sequence[StationEntry | None], channels: Mapping[str, str] | None, *, complete: bool = True
     ) -> None:
         """Resolve stations; with `complete`, also require that somebody comes to every zone and hears of its fires.
 
-        `channels` says of each name whether it follows incidents unless told otherwise; None when that is not known.
+        `channels` gives each channel's kind; None when that is not known.
         """
         seen: set[str] = set()
-        for i, entry in _present(stations):
+        first: dict[str, int] = {}
+        for i, entry in present(stations):
             path: Path = ("stations", i)
             if entry.id in seen:
-                self._tell((*path, "id"), f"the station {entry.id} stands twice", "give each station its own id")
+                self.tell((*path, "id"), f"the station {entry.id} stands twice", "give each station its own id")
             seen.add(entry.id)
             zones: set[str] = set()
             for j, text in enumerate(entry.zones):
-                zones |= self._covered((*path, "zones", j), text)
+                zones |= self.meant((*path, "zones", j), text)
             recipients = self._recipients(path, entry, channels)
-            self.ground.stations.append(Station(entry.id, entry.name.text, frozenset(zones), recipients))
+            station = Station(entry.id, entry.name.text, frozenset(zones), recipients)
+            if entry.authority:
+                self.ground.authorities.append(station)
+                continue
+            self.ground.stations.append(station)
+            for key in zones:
+                first.setdefault(key, i)
         if complete:
-            self._require_cover()
+            self._require_cover(stations, first)
 
     # --- expansion ----------------------------------------------------------------------------------------------------
 
     def _buildings(self, path: Path, site: SiteEntry, site_id: str, scope: Scope) -> None:
-        for j, entry in _present(site.buildings):
+        for j, entry in present(site.buildings):
             at = (*path, "buildings", j)
             for building_id, inner in self._ids((*at, "id"), entry.id, scope, _ID):
                 name = self._name((*at, "name"), entry.name, inner)
                 if f"{site_id}/{building_id}" in self.ground.buildings:
-                    self._tell((*at, "id"), f"the building {building_id} stands twice", "give each its own id")
+                    self.tell((*at, "id"), f"the building {building_id} stands twice", "give each its own id")
                 self.ground.buildings[f"{site_id}/{building_id}"] = name
 
     def _zones(self, path: Path, site: SiteEntry, site_id: str, scope: Scope) -> None:
-        for j, entry in _present(site.zones):
+        for j, entry in present(site.zones):
             at = (*path, "zones", j)
             for zone_id, inner in self._ids((*at, "id"), entry.id, scope, _ID):
                 key = f"{site_id}/{zone_id}"
                 if key in self._zone_paths:
-                    self._tell((*at, "id"), f"the zone {key} stands twice", "give each zone of a site its own id")
+                    self.tell((*at, "id"), f"the zone {key} stands twice", "give each zone of a site its own id")
                     continue
                 self._zone_paths[key] = at
                 building = self._fill((*at, "building"), entry.building, inner) if entry.building else ""
                 if building and self._all_zones and f"{site_id}/{building}" not in self.ground.buildings:
                     known = [b.partition("/")[2] for b in self.ground.buildings if b.startswith(f"{site_id}/")]
-                    self._tell((*at, "building"), f"there is no building {building}", suggest(building, known))
+                    self.tell((*at, "building"), f"there is no building {building}", suggest(building, known))
                 for k, text in enumerate(entry.adjacent):
                     there = self._fill((*at, "adjacent", k), text, inner)
                     if there:
@@ -143,7 +152,7 @@ class Survey:
             if there not in self.ground.zones:
                 self._no_zone(path, there)
             elif there == here:
-                self._tell(path, f"the zone {here} is said to adjoin itself", "remove it here")
+                self.tell(path, f"the zone {here} is said to adjoin itself", "remove it here")
             else:
                 beside.setdefault(here, {})[there] = None
                 beside.setdefault(there, {})[here] = None
@@ -153,7 +162,7 @@ class Survey:
 
     def _devices(self, path: Path, site: SiteEntry, site_id: str, scope: Scope) -> None:
         devices, zones = self.ground.devices, self.ground.zones
-        for j, entry in _present(site.devices):
+        for j, entry in present(site.devices):
             if entry.id is None:
                 continue
             at = (*path, "devices", j)
@@ -163,9 +172,9 @@ class Survey:
                 if zone not in zones:
                     self._no_zone((*at, "zone"), zone)
                 if key in devices:
-                    self._tell((*at, "id"), f"the device {key} stands twice", "give each device of a site its own id")
+                    self.tell((*at, "id"), f"the device {key} stands twice", "give each device of a site its own id")
                 if len(devices) >= MOST_DEVICES:
-                    self._tell((*at, "id"), f"more than {MOST_DEVICES} devices", "use match instead of id, or split")
+                    self.tell((*at, "id"), f"more than {MOST_DEVICES} devices", "use match instead of id, or split")
                     return
                 name = self._name((*at, "name"), entry.name, inner) if entry.name else Text(device_id, device_id)
                 devices[key] = Device(key, site_id, entry.kind, zone, name, entry.attributes)
@@ -174,7 +183,7 @@ class Survey:
         where = self._template((*path, "id"), site.id, ranges=True)
         if where is None:
             return
-        for j, entry in _present(site.devices):
+        for j, entry in present(site.devices):
             at = (*path, "devices", j)
             match = self._template((*at, "match"), entry.match) if entry.match is not None else None
             if match is None:
@@ -184,7 +193,7 @@ class Survey:
                 inside = match.regex()
                 pattern = re.compile(f"(?P<_site>{where.regex(match.variables)})/(?P<_device>{inside})")
             except (ValueError, re.error) as error:
-                self._tell((*at, "match"), str(error))
+                self.tell((*at, "match"), str(error))
                 continue
             self._pattern(at, entry, where, pattern)
 
@@ -210,7 +219,8 @@ class Survey:
 
     # --- stations -----------------------------------------------------------------------------------------------------
 
-    def _covered(self, path: Path, text: str) -> set[str]:
+    def meant(self, path: Path, text: str) -> set[str]:
+        """The keys of the zones that `"*"`, `site/*` or `site/zone` stands for; none is a mistake."""
         if text == "*":
             return set(self.ground.zones)
         if "*" not in text:
@@ -221,42 +231,44 @@ class Survey:
         meant = re.compile("[^/]*".join(map(re.escape, text.split("*"))))
         found = {key for key in self.ground.zones if meant.fullmatch(key)}
         if not found and self._all_zones:
-            self._tell(path, f"no zone fits {text}", 'write "*" for all, "site/*" for all of a site, or "site/zone"')
+            self.tell(path, f"no zone fits {text}", 'write "*" for all, "site/*" for all of a site, or "site/zone"')
         return found
 
-    def _recipients(
-        self, path: Path, entry: StationEntry, channels: Mapping[str, bool] | None
-    ) -> tuple[Recipient, ...]:
+    def _recipients(self, path: Path, entry: StationEntry, channels: Mapping[str, str] | None) -> tuple[Recipient, ...]:
         out: dict[str, Recipient] = {}
         for j, recipient in enumerate(entry.recipients):
             at = (*path, "recipients", j)
             if channels is not None and recipient.channel not in channels:
                 remedy = suggest(recipient.channel, channels)
-                self._tell(at, f"there is no channel {recipient.channel}", f"{remedy}; channels stand under channels:")
+                self.tell(at, f"there is no channel {recipient.channel}", f"{remedy}; channels stand under channels:")
             if recipient.channel in out:
-                self._tell(at, f"the channel {recipient.channel} stands twice", "join the kinds in one entry")
+                self.tell(at, f"the channel {recipient.channel} stands twice", "join the kinds in one entry")
             follow = recipient.follow
             if follow is None:
-                follow = (channels or {}).get(recipient.channel, False)
+                follow = (channels or {}).get(recipient.channel) == "mqtt"
             out[recipient.channel] = Recipient(recipient.channel, recipient.kinds, follow)
+        if not out and not entry.people and not entry.shifts:
+            self.tell(
+                (*path, "recipients"),
+                f"nobody is told: the station {entry.id} has neither recipients nor people",
+                "name a channel here, or somebody under people:",
+            )
         return tuple(out.values())
 
-    def _require_cover(self) -> None:
-        first: dict[str, int] = {}
-        for i, station in enumerate(self.ground.stations):
-            for key in station.zones:
-                first.setdefault(key, i)
+    def _require_cover(self, stations: Sequence[StationEntry | None], first: Mapping[str, int]) -> None:
+        """`first` says of each covered zone which station is sent."""
         for key, path in self._zone_paths.items():
             if key not in first:
-                self._tell(
+                self.tell(
                     path, f"no station covers the zone {key}", 'name it under stations: zones:, or write "*" there'
                 )
-        for i in sorted(set(first.values())):
-            if not any(Kind.FIRE in r.kinds for r in self.ground.stations[i].recipients):
-                self._tell(
+        for i, entry in present(stations):
+            peopled = entry.people or entry.shifts
+            if i in first.values() and not peopled and not any(Kind.FIRE in r.kinds for r in entry.recipients):
+                self.tell(
                     ("stations", i, "recipients"),
-                    f"the station {self.ground.stations[i].key} is sent first but no recipient of it hears of FIRE",
-                    "add FIRE to the kinds of one of its recipients",
+                    f"the station {entry.id} is sent first but no recipient of it hears of FIRE",
+                    "add FIRE to the kinds of one of its recipients, or name somebody under people:",
                 )
 
     # --- texts --------------------------------------------------------------------------------------------------------
@@ -269,7 +281,7 @@ class Survey:
             if allowed.fullmatch(name):
                 yield name, inner
             else:
-                self._tell(
+                self.tell(
                     path,
                     f"{name!r} is not an identifier",
                     "use letters, digits and _ . : -, at most 64; a device's may hold anything but / + # { } *",
@@ -293,10 +305,10 @@ class Survey:
             try:
                 template = Template(text)
             except ValueError as error:
-                self._tell(path, str(error))
+                self.tell(path, str(error))
             else:
                 if template.ranges and not ranges:
-                    self._tell(path, "a range stands in an id only", "write {n}, or the name you gave the range")
+                    self.tell(path, "a range stands in an id only", "write {n}, or the name you gave the range")
                 else:
                     self._templates[path] = template
         return self._templates[path]
@@ -306,14 +318,15 @@ class Survey:
         unknown = sorted(template.variables - known)
         if unknown:
             literal = "write {{ and }} for braces that are meant as such"
-            self._tell(path, f"{{{unknown[0]}}} has no value here", f"{suggest(unknown[0], sorted(known))}; {literal}")
+            self.tell(path, f"{{{unknown[0]}}} has no value here", f"{suggest(unknown[0], sorted(known))}; {literal}")
         return not unknown
 
     def _no_zone(self, path: Path, zone: str) -> None:
         if self._all_zones:
-            self._tell(path, f"there is no zone {zone}", suggest(zone, self.ground.zones))
+            self.tell(path, f"there is no zone {zone}", suggest(zone, self.ground.zones))
 
-    def _tell(self, path: Path, message: str, remedy: str = "") -> None:
+    def tell(self, path: Path, message: str, remedy: str = "") -> None:
+        """A mistake, once for each place; without a remedy, it stands in the message after `; `."""
         # A range repeats a mistake for each of its names: once is enough.
         if path not in self._told:
             self._told.add(path)
@@ -322,7 +335,7 @@ class Survey:
             self.mistakes.append(self._document.mistake(path, message, remedy))
 
 
-def _present(entries: Sequence[_Entry | None]) -> Iterator[tuple[int, _Entry]]:
+def present(entries: Sequence[_Entry | None]) -> Iterator[tuple[int, _Entry]]:
     """The entries with their places, without those that could not be read."""
     return ((i, entry) for i, entry in enumerate(entries) if entry is not None)
 

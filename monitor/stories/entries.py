@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field
 from monitor.decoders.native import moment
 from monitor.settings.fields import Id, Section, Switch, Whole, Word, read_duration
 from monitor.settings.places import Attributes
-from monitor.settings.sections import Sla
+from monitor.settings.sections import SlaWords
 from rules.model import (
     SECOND,
     AlarmState,
@@ -229,5 +229,5 @@ class FileWords(StoryWords):
     zones: dict[Id, Annotated[ZoneWords, BeforeValidator(_zone)]] = Field(default_factory=dict)
     devices: dict[Key, DeviceWords] = Field(default_factory=dict)
     stations: dict[Id, StationWords] = Field(default_factory=dict)
-    sla: Sla | None = None
+    sla: SlaWords | None = None
     tests: tuple[TestWords, ...] = ()

@@ -238,7 +238,7 @@ class _Reader:
             places.devices[key] = Device(key, SITE, device.kind, zone_key, Text(name, name), device.attributes)
         places.stations = self._stations(words)
         if words.sla is not None:
-            places.sla = {kind: SlaProfile(d.dispatch, d.on_scene, d.resolve) for kind, d in words.sla.items()}
+            places.sla = words.sla.profiles
         return lambda: Neighbourhood(
             zones=places.zones, stations=places.stations, devices=places.devices, sla=places.sla
         )

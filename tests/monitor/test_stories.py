@@ -253,7 +253,7 @@ def test_the_places_of_a_site_file_need_none_of_its_secrets(tmp_path: Path) -> N
         (("timeline:", "tests: [{name: a}, {name: a}]\ntimeline:"), "the test a stands twice"),
         (("timeline:", "tests: [{name: a}]\ntimeline:"), "`timeline` stands beside `tests`"),
         (("timeline:", "incidents: [{rules: [smoke]}]\ntimeline:"), "there is no rule smoke"),
-        (("timeline:", "sla: 1-2-3\ntimeline:"), "not a preset"),
+        (("timeline:", "sla: 1-2\ntimeline:"), "not a preset"),
     ],
 )
 def test_each_mistake_is_told_with_its_place_and_remedy(change: tuple[str, str], words: str) -> None:
