@@ -13,8 +13,10 @@ from collections.abc import Callable, Sequence
 
 from pydantic import SecretStr
 
+from monitor.message_facts import NONE, Quantities
+from monitor.plain_words import cut
 from monitor.posting import Address, Codes, Poster, as_json, judge_code
-from monitor.wording import NONE, Quantities, cut, markdown, pages, text, title
+from monitor.wording import markdown, pages, text, title
 from rules.model import Micros, Push
 
 PER_MINUTE = 20

@@ -14,8 +14,10 @@ from collections.abc import Callable, Sequence
 
 from pydantic import SecretStr
 
+from monitor.message_facts import NONE, Quantities
+from monitor.plain_words import cut
 from monitor.posting import Address, Codes, Poster, as_json, judge_code
-from monitor.wording import NONE, Quantities, cut, pages, text
+from monitor.wording import pages, text
 from rules.model import SECOND, Micros, Push
 
 PER_MINUTE = 100

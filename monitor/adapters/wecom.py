@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from pydantic import SecretStr
 
+from monitor.message_facts import NONE, Quantities
 from monitor.posting import Address, Codes, Poster, as_json, judge_code
-from monitor.wording import NONE, Quantities, markdown, pages, text
+from monitor.wording import markdown, pages, text
 from rules.model import Push
 
 PER_MINUTE = 20

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.wording import cut, disarm, envelope, markdown, pages, text, title
+from monitor.plain_words import cut, disarm
+from monitor.wording import asks, envelope, markdown, pages, text, title
 from rules.model import Kind, Push
 
 AT = 1_795_305_600_250_000  # 2026-11-22T00:00:00.250Z
@@ -99,6 +100,22 @@ def test_the_whole_message_in_both_languages() -> None:
         ({"type": "incident.state"}, "【火警状态】", "[FIRE STATE]"),
         ({"type": "incident.closed", "incident": {"disposition": "nuisance"}}, "【火警已结案】", "[FIRE CLOSED]"),
         ({"type": "something.new"}, "【火警】", "[FIRE]"),
+        ({"type": "incident.call"}, "【火警，无人接警】", "[FIRE, NOBODY ACKNOWLEDGED]"),
+        ({"type": "incident.reinforce"}, "【火警，请增援】", "[FIRE, REINFORCE]"),
+        ({"type": "incident.handover"}, "【火警移交】", "[FIRE HAND-OVER]"),
+        ({"type": "incident.warning", "goal": "on_scene"}, "【火警即将超时】", "[FIRE DUE SOON]"),
+        ({"type": "incident.flood"}, "【火警多处报警】", "[FIRE ALARM FLOOD]"),
+        ({"type": "incident.update", "news": "acknowledged"}, "【火警已接警】", "[FIRE ACKNOWLEDGED]"),
+        ({"type": "incident.update", "news": "on_scene"}, "【火警已到场】", "[FIRE ON SCENE]"),
+        ({"type": "incident.update", "news": "resolved"}, "【火警已处置】", "[FIRE RESOLVED]"),
+        ({"type": "incident.update", "news": "closed"}, "【火警已结案】", "[FIRE CLOSED]"),
+        ({"type": "incident.update", "news": "something"}, "【火警更新】", "[FIRE UPDATE]"),
+        ({"incident": {"exercise": "drill-1"}}, "【演习】【火警】", "[DRILL] [FIRE]"),
+        (
+            {"type": "incident.update", "news": "exercise-over", "incident": {"exercise": "drill-1"}},
+            "【演习】【火警演习结束】",
+            "[DRILL] [FIRE EXERCISE OVER]",
+        ),
     ],
 )
 def test_each_type_has_its_label(changes: dict[str, Any], zh: str, en: str) -> None:
@@ -114,6 +131,52 @@ def test_what_is_overdue_and_how_it_ended() -> None:
     closed = text(a_push(type="incident.closed", incident={"disposition": "nuisance", "state": "closed"}))
     assert "处置结论：误报" in closed
     assert "Disposition: nuisance" in closed
+
+
+def test_what_is_due_soon_who_moved_and_whom_it_is_for() -> None:
+    words = text(a_push(type="incident.warning", goal="on_scene"))
+    assert "即将超时：到场" in words
+    assert "Due soon: arrival" in words
+    words = text(a_push(type="incident.update", news="acknowledged", by="duty-1"))
+    assert "操作人：duty-1" in words
+    assert "By: duty-1" in words
+    words = text(a_push(to={"key": "duty-1", "name": {"zh": "值班员甲", "en": "Duty officer A"}, "role": "dispatcher"}))
+    assert "呼叫：值班员甲 (值班员)" in words
+    assert "To: Duty officer A (dispatcher)" in words
+
+
+def test_a_hand_over_says_address_evidence_and_whom_to_call_back() -> None:
+    words = text(a_push(type="incident.handover", address="北门路1号", callback="值班室"), quantities=QUANTITIES)
+    for line in (
+        "地址：北门路1号",
+        "楼栋：3号楼",
+        "涉及设备：home/smoke-2",
+        "实测：烟雾浓度 0.3149",
+        "回拨电话：值班室",
+    ):
+        assert line in words
+
+
+def test_a_flood_is_told_by_its_zones() -> None:
+    zones = [{"key": f"home/z{n}", "zh": f"{n}号区", "en": f"Zone {n}"} for n in range(7)]
+    words = text(a_push(type="incident.flood", flood={"alarms": 40, "zones": zones, "more": 3}))
+    assert "多处报警：40 起，0号区、1号区、2号区、3号区、4号区 等10处" in words
+    assert "Flood: 40 alarms: Zone 0, Zone 1, Zone 2, Zone 3, Zone 4 and 5 more" in words
+
+
+def test_merged_messages_are_named_by_their_own_headlines() -> None:
+    others = [
+        a_push(Kind.FAULT, incident={"title": {"zh": "电量低", "en": "battery low"}}),
+        a_push(
+            Kind.PREALARM, type="incident.update", incident={"exercise": "d", "zone_name": {"zh": "大厅", "en": "Hall"}}
+        ),
+    ]
+    merged = [{"key": other.key, "kind": other.kind.value, "body": other.body} for other in others]
+    words = text(a_push(Kind.SUPERVISORY, merged=[*merged, {"kind": "odd"}, 7]))
+    assert words.startswith("【监管】")
+    assert "另有：【故障】3号楼2层充电库 电量低" in words
+    assert "另有：【演习】【预警更新】大厅 感烟报警" in words
+    assert "Also: [DRILL] [PRE-ALARM UPDATE] Hall smoke alarm" in words
 
 
 @pytest.mark.parametrize("kind", list(Kind))
@@ -227,7 +290,15 @@ def test_identifiers_stay_fit_for_copying() -> None:
 def test_only_what_needs_somebody_mentions_people() -> None:
     answers = {kind: pages(a_push(type=f"incident.{kind}")) for kind in ("dispatch", "overdue", "verify")}
     assert answers == {"dispatch": True, "overdue": True, "verify": True}
+    assert all(pages(a_push(type=f"incident.{kind}")) for kind in ("call", "reinforce", "handover", "warning", "flood"))
     assert not any(pages(a_push(type=f"incident.{kind}")) for kind in ("update", "state", "closed"))
+
+
+def test_a_button_is_for_calls_that_nobody_has_answered() -> None:
+    calls = ("dispatch", "call", "reinforce", "verify", "warning", "overdue")
+    assert all(asks(a_push(type=f"incident.{kind}")) for kind in calls)
+    assert not any(asks(a_push(type=f"incident.{kind}", incident={"state": "acknowledged"})) for kind in calls)
+    assert not any(asks(a_push(type=f"incident.{kind}")) for kind in ("update", "state", "closed", "handover", "flood"))
 
 
 def test_the_envelope_for_programs() -> None:
