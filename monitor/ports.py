@@ -9,12 +9,12 @@ Knows no library and no protocol. Every implementation passes the suite of its p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-from rules.model import Incident, Micros, Push, Value
+from rules.model import Incident, Micros, Push, Suppression, Value
 
 
 class PortError(Exception):
@@ -183,6 +183,7 @@ class Batch:
     pushes: list[Push] = field(default_factory=list)
     settled: list[tuple[str, str, int, str, Micros | None]] = field(default_factory=list)
     """(key, outcome, attempts, reply, next_at)"""
+    suppressions: dict[str, Suppression] = field(default_factory=dict)
     quarantined: list[Quarantined] = field(default_factory=list)
     unregistered: dict[str, tuple[int, Micros, Micros, str, bytes]] = field(default_factory=dict)
     """device → (count, first_at, last_at, topic, sample of the payload)"""
@@ -237,21 +238,28 @@ class Ledger(Protocol):
         """The newest snapshot and the sequence number of the last row that it holds."""
 
     async def open_pushes(self) -> list[OutboxRow]:
-        """Pushes that are neither accepted nor dead, oldest first."""
+        """Pushes that are neither accepted nor dead nor withdrawn, oldest first."""
 
     async def pushes_of(self, incident: str) -> list[OutboxRow]:
         """All pushes of an incident, oldest first."""
 
     async def incidents(
-        self, *, open_only: bool = False, before: Micros | None = None, limit: int = 100
-    ) -> list[Incident]:
-        """Newest first."""
+        self, *, open_only: bool = False, since: Micros = 0, before: Micros | None = None, station: str | None = None,
+        limit: int = 100,
+    ) -> list[Incident]:  # fmt: skip
+        """Those raised in [since, before), newest first; of one station if its key is given (`""`: of none)."""
 
     async def incident(self, incident_id: str) -> Incident | None:
         """One incident."""
 
     async def timeline(self, incident_id: str) -> list[TimelineRow]:
         """Its entries, oldest first."""
+
+    async def timelines(self, incidents: Sequence[str], steps: Collection[str] = ()) -> list[TimelineRow]:
+        """The entries of several incidents, oldest first; only these steps if any are given."""
+
+    async def suppressions(self, *, open_only: bool = False, limit: int = 1000) -> list[Suppression]:
+        """Measures that keep alarms from paging, newest first; `open_only`: those that have not ended."""
 
     async def entries_after(self, entry_id: int, limit: int = 500) -> list[TimelineRow]:
         """Entries of all incidents after one, oldest first: the live stream's resume."""
@@ -278,6 +286,8 @@ class TimelineRow(NamedTuple):
     incident: str
     step: str
     detail: Mapping[str, object]
+    link: str = ""
+    """Its hash in the incident's chain; see monitor/chain.py."""
 
 
 class Unregistered(NamedTuple):

@@ -559,6 +559,6 @@ def incident_from_plain(data: Mapping[str, Any]) -> Incident:
         Condition(data["condition"]),
     )
     out["disposition"] = Disposition(data["disposition"]) if data["disposition"] else None
-    for name in ("rules", "devices", "overdue"):
-        out[name] = tuple(data[name])
+    for name in ("rules", "devices", "overdue", "warned"):
+        out[name] = tuple(data.get(name, ()))  # older records know fewer fields
     return Incident(**out)

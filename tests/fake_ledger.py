@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from monitor.ledger.rows import QUARANTINE_KEPT, SAMPLE_BYTES, STRANGERS_KEPT
+from monitor.chain import first_link
+from monitor.ledger.rows import QUARANTINE_KEPT, SAMPLE_BYTES, STRANGERS_KEPT, chained
 from monitor.ports import (
     Batch,
     LedgerSize,
@@ -21,9 +22,9 @@ from monitor.ports import (
     Unregistered,
 )
 from monitor.tape import pack, unpack
-from rules.model import Incident, IncidentState, Micros, Outcome
+from rules.model import Incident, IncidentState, Micros, Outcome, Suppression
 
-_SETTLED = frozenset({Outcome.ACCEPTED.value, Outcome.DEAD.value})
+_SETTLED = frozenset({Outcome.ACCEPTED.value, Outcome.DEAD.value, Outcome.WITHDRAWN.value})
 
 
 class FakeLedger:
@@ -42,6 +43,7 @@ class FakeLedger:
         self._tape_bytes = 0
         self._incidents: dict[str, Incident] = {}
         self._entries: list[TimelineRow] = []
+        self._suppressions: dict[str, Suppression] = {}
         self._outbox: dict[str, OutboxRow] = {}
         self._quarantined: list[Quarantined] = []
         self._unregistered: dict[str, Unregistered] = {}
@@ -53,8 +55,8 @@ class FakeLedger:
         """Write all of it, or nothing when a part of it cannot be read."""
         await self._turn()
         entries = [
-            TimelineRow(len(self._entries) + n, at, incident, step, json.loads(detail))
-            for n, (at, incident, step, detail) in enumerate(batch.entries, 1)
+            TimelineRow(len(self._entries) + n, at, incident, step, json.loads(detail), link)
+            for n, (at, incident, step, detail, link) in enumerate(chained(batch.entries, self._link_of), 1)
         ]
         if clash := {push.key for push in batch.pushes} & self._outbox.keys():
             raise ValueError(f"keys of pushes are given once: {sorted(clash)}")
@@ -65,6 +67,7 @@ class FakeLedger:
             self._last_seq += len(batch.rows)
         self._entries += entries
         self._incidents |= batch.incidents
+        self._suppressions |= batch.suppressions
         for push in batch.pushes:
             self._outbox[push.key] = OutboxRow(push, "pending", 0, "", None)
         for key, outcome, attempts, reply, next_at in batch.settled:
@@ -115,7 +118,7 @@ class FakeLedger:
         return self._snapshot
 
     async def open_pushes(self) -> list[OutboxRow]:
-        """Neither accepted nor dead, oldest first."""
+        """Neither accepted nor dead nor withdrawn, oldest first."""
         await self._turn()
         return [row for row in self._outbox.values() if row.outcome not in _SETTLED]
 
@@ -125,14 +128,18 @@ class FakeLedger:
         return [row for row in self._outbox.values() if row.push.incident == incident]
 
     async def incidents(
-        self, *, open_only: bool = False, before: Micros | None = None, limit: int = 100
-    ) -> list[Incident]:
-        """Newest first; `before` is a moment of raising, not included."""
+        self, *, open_only: bool = False, since: Micros = 0, before: Micros | None = None, station: str | None = None,
+        limit: int = 100,
+    ) -> list[Incident]:  # fmt: skip
+        """Newest first; `since` and `before` are moments of raising, the second not included."""
         await self._turn()
         found = [
             i
             for i in self._incidents.values()
-            if not (open_only and i.state is IncidentState.CLOSED) and (before is None or i.raised_at < before)
+            if not (open_only and i.state is IncidentState.CLOSED)
+            and since <= i.raised_at
+            and (before is None or i.raised_at < before)
+            and station in (None, i.station)
         ]
         return sorted(found, key=lambda i: (i.raised_at, i.id), reverse=True)[:limit]
 
@@ -145,6 +152,17 @@ class FakeLedger:
         """Its entries, oldest first."""
         await self._turn()
         return [row for row in self._entries if row.incident == incident_id]
+
+    async def timelines(self, incidents: Sequence[str], steps: Collection[str] = ()) -> list[TimelineRow]:
+        """Of several incidents, oldest first."""
+        await self._turn()
+        return [row for row in self._entries if row.incident in incidents and (not steps or row.step in steps)]
+
+    async def suppressions(self, *, open_only: bool = False, limit: int = 1000) -> list[Suppression]:
+        """Newest first."""
+        await self._turn()
+        found = [s for s in self._suppressions.values() if not (open_only and s.ended_at is not None)]
+        return sorted(found, key=lambda s: (s.since, s.id), reverse=True)[:limit]
 
     async def entries_after(self, entry_id: int, limit: int = 500) -> list[TimelineRow]:
         """Entries of all incidents; ids run from 1 without holes here."""
@@ -178,6 +196,10 @@ class FakeLedger:
             open_incidents=sum(i.state is not IncidentState.CLOSED for i in self._incidents.values()),
             last_entry=len(self._entries),
         )
+
+    def _link_of(self, incident: str) -> str:
+        links = [row.link for row in self._entries if row.incident == incident]
+        return links[-1] if links else first_link("fake", incident)
 
     def _set_aside(self, items: Sequence[Quarantined]) -> None:
         for item in items:

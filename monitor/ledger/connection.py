@@ -10,11 +10,13 @@ Knows the pragmas and the lock; nothing of what the tables hold.
 from __future__ import annotations
 
 import fcntl
+import json
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from monitor.chain import first_link, next_link
 from monitor.ledger.schema import MIGRATIONS
 
 FILE = "ledger.sqlite3"
@@ -39,12 +41,18 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA busy_timeout = 30000")
+        db.create_function("first_link", 2, first_link, deterministic=True)
+        db.create_function("next_link", 5, _next_link, deterministic=True)
         if read_only:
             db.execute("PRAGMA query_only = ON")
     except BaseException:
         db.close()
         raise
     return db
+
+
+def _next_link(before: str, at: int, incident: str, step: str, detail: str) -> str:
+    return next_link(before, at, incident, step, json.loads(detail))
 
 
 def migrate(db: sqlite3.Connection, steps: Sequence[str] = MIGRATIONS) -> None:

@@ -6,12 +6,15 @@ Knows the tables; opens nothing and executes nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from monitor.chain import next_link
 from monitor.ports import Batch, OutboxRow, Quarantined, TimelineRow
-from rules.model import IncidentState, Kind, Push
+from rules.model import IncidentState, Kind, Push, Suppression
 from rules.response import incident_to_plain
+from rules.suppression import from_plain as suppression_from_plain
+from rules.suppression import to_plain as suppression_to_plain
 
 QUARANTINE_KEPT = 10_000
 STRANGERS_KEPT = 10_000
@@ -19,12 +22,15 @@ SNAPSHOTS_KEPT = 2
 SAMPLE_BYTES = 2048
 """How much of a payload is kept of a quarantined or unregistered message."""
 
-PUSHES = "SELECT at, key, incident, step, channel, kind, expires_at, body, outcome, attempts, reply, next_at FROM push"
-ENTRIES = "SELECT id, at, incident, step, detail FROM entry"
+PUSHES = """SELECT at, key, incident, step, channel, kind, expires_at, body, recipient, outcome, attempts, reply, next_at FROM push"""
+ENTRIES = "SELECT id, at, incident, step, detail, hash FROM entry"
 
 
-def statements(batch: Batch, last: int) -> list[tuple[str, Sequence[tuple[Any, ...]]]]:
-    """What writes a batch, its tape record left out: (SQL, rows) in order. `last` is the number of its last row."""
+def statements(batch: Batch, last: int, link_of: Callable[[str], str]) -> list[tuple[str, Sequence[tuple[Any, ...]]]]:
+    """What writes a batch, its tape record left out: (SQL, rows) in order. `last` is the number of its last row.
+
+    `link_of` knows the last link of an incident's timeline, or its first one before there is any entry.
+    """
     out: list[tuple[str, Sequence[tuple[Any, ...]]]] = []
     if batch.incidents:
         rows = [
@@ -33,12 +39,14 @@ def statements(batch: Batch, last: int) -> list[tuple[str, Sequence[tuple[Any, .
                 i.state is not IncidentState.CLOSED,
                 i.raised_at,
                 json.dumps(incident_to_plain(i), ensure_ascii=False),
+                i.station,
             )
             for i in batch.incidents.values()
         ]
-        out.append(("INSERT OR REPLACE INTO incident VALUES (?, ?, ?, ?)", rows))
+        out.append(("INSERT OR REPLACE INTO incident VALUES (?, ?, ?, ?, ?)", rows))
     if batch.entries:
-        out.append(("INSERT INTO entry (at, incident, step, detail) VALUES (?, ?, ?, ?)", batch.entries))
+        sql = "INSERT INTO entry (at, incident, step, detail, hash) VALUES (?, ?, ?, ?, ?)"
+        out.append((sql, chained(batch.entries, link_of)))
     if batch.pushes:
         pushed = [
             (
@@ -50,14 +58,22 @@ def statements(batch: Batch, last: int) -> list[tuple[str, Sequence[tuple[Any, .
                 p.kind.value,
                 p.expires_at,
                 json.dumps(p.body, ensure_ascii=False),
+                p.to,
             )
             for p in batch.pushes
         ]
-        sql = "INSERT INTO push (key, at, incident, step, channel, kind, expires_at, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        sql = """INSERT INTO push (key, at, incident, step, channel, kind, expires_at, body, recipient)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
         out.append((sql, pushed))
     if batch.settled:
         settled = [(outcome, attempts, reply, next_at, key) for key, outcome, attempts, reply, next_at in batch.settled]
         out.append(("UPDATE push SET outcome = ?, attempts = ?, reply = ?, next_at = ? WHERE key = ?", settled))
+    if batch.suppressions:
+        measures = [
+            (s.id, s.subject, s.since, s.until, s.ended_at, json.dumps(suppression_to_plain(s), ensure_ascii=False))
+            for s in batch.suppressions.values()
+        ]
+        out.append(("INSERT OR REPLACE INTO suppression VALUES (?, ?, ?, ?, ?, ?)", measures))
     out.extend(quarantine(batch.quarantined))
     if batch.unregistered:
         strangers = [(device, *rest, sample[:SAMPLE_BYTES]) for device, (*rest, sample) in batch.unregistered.items()]
@@ -98,14 +114,32 @@ def quarantine(items: Sequence[Quarantined]) -> list[tuple[str, Sequence[tuple[A
     ]
 
 
+def chained(
+    entries: Sequence[tuple[int, str, str, str]], link_of: Callable[[str], str]
+) -> list[tuple[int, str, str, str, str]]:
+    """(at, incident, step, detail as JSON, link) of entries that are added to their incidents' timelines in this order."""
+    links: dict[str, str] = {}
+    out = []
+    for at, incident, step, detail in entries:
+        before = links.get(incident) or link_of(incident)
+        links[incident] = next_link(before, at, incident, step, json.loads(detail))
+        out.append((at, incident, step, detail, links[incident]))
+    return out
+
+
 def push(row: tuple[Any, ...]) -> OutboxRow:
     """A row of PUSHES."""
-    at, key, incident, step, channel, kind, expires_at, body, outcome, attempts, reply, next_at = row
-    told = Push(at, key, incident, step, channel, Kind(kind), expires_at, json.loads(body))
+    at, key, incident, step, channel, kind, expires_at, body, recipient, outcome, attempts, reply, next_at = row
+    told = Push(at, key, incident, step, channel, Kind(kind), expires_at, json.loads(body), recipient)
     return OutboxRow(told, outcome, attempts, reply, next_at)
 
 
 def entry(row: tuple[Any, ...]) -> TimelineRow:
     """A row of ENTRIES."""
-    number, at, incident, step, detail = row
-    return TimelineRow(number, at, incident, step, json.loads(detail))
+    number, at, incident, step, detail, link = row
+    return TimelineRow(number, at, incident, step, json.loads(detail), link)
+
+
+def suppression(record: str) -> Suppression:
+    """The record of a row of the table of measures."""
+    return suppression_from_plain(json.loads(record))

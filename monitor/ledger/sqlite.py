@@ -13,11 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from monitor.chain import first_link
 from monitor.ledger.connection import FILE, connect, lock, one, opened, roll_back
-from monitor.ledger.rows import ENTRIES, PUSHES, entry, push, quarantine, statements
+from monitor.ledger.rows import ENTRIES, PUSHES, entry, push, quarantine, statements, suppression
 from monitor.ports import Batch, LedgerSize, OutboxRow, Quarantined, TapeRecord, TimelineRow, Unregistered
 from monitor.tape import pack, unpack
-from rules.model import Incident, Micros
+from rules.model import Incident, Micros, Suppression
 from rules.response import incident_from_plain
 
 SLICE = 64
@@ -52,6 +53,7 @@ class SqliteLedger:
             "SELECT max(coalesce((SELECT max(last_seq) FROM tape), 0), coalesce((SELECT max(seq) FROM snapshot), 0))",
         )
         self.tape_bytes = one(self._db, "SELECT coalesce(sum(length(record)), 0) FROM tape")
+        (self.identity,) = self._db.execute("SELECT value FROM fact WHERE name = 'ledger'").fetchone()
 
     async def close(self) -> None:
         """Finish what runs and close the file; the write-ahead log is folded in."""
@@ -94,7 +96,7 @@ class SqliteLedger:
                 db.execute(
                     "INSERT INTO tape VALUES (?, ?, ?, ?, ?)", (first, last, batch.first_at, batch.last_at, record)
                 )
-            for sql, rows in statements(batch, last):
+            for sql, rows in statements(batch, last, self._link_of):
                 db.executemany(sql, rows)
             db.execute("COMMIT")
         except BaseException:
@@ -103,6 +105,11 @@ class SqliteLedger:
         self.last_seq = last
         self.tape_bytes += len(record)
         return last
+
+    def _link_of(self, incident: str) -> str:
+        sql = "SELECT hash FROM entry WHERE incident = ? ORDER BY id DESC LIMIT 1"
+        row = self._db.execute(sql, (incident,)).fetchone()
+        return str(row[0]) if row else first_link(self.identity, incident)
 
     def _transact(self, statements: Sequence[tuple[str, Sequence[tuple[Any, ...]]]]) -> None:
         self._db.execute("BEGIN IMMEDIATE")
@@ -173,13 +180,24 @@ class SqliteLedger:
         return [push(row) for row in await self._select(f"{PUSHES} WHERE incident = ? ORDER BY number", (incident,))]
 
     async def incidents(
-        self, *, open_only: bool = False, before: Micros | None = None, limit: int = 100
-    ) -> list[Incident]:
+        self, *, open_only: bool = False, since: Micros = 0, before: Micros | None = None, station: str | None = None,
+        limit: int = 100,
+    ) -> list[Incident]:  # fmt: skip
         """Newest first."""
-        where = "WHERE is_open = 1 AND raised_at < ?" if open_only else "WHERE raised_at < ?"
-        sql = f"SELECT record FROM incident {where} ORDER BY raised_at DESC, id DESC LIMIT ?"  # noqa: S608 - two constants
-        rows = await self._select(sql, (1 << 62 if before is None else before, limit))
-        return [incident_from_plain(json.loads(record)) for (record,) in rows]
+        where = ["raised_at >= ?", "raised_at < ?"]
+        values: list[Any] = [since, 1 << 62 if before is None else before]
+        if open_only:
+            where.append("is_open = 1")
+        if station is not None:
+            where.append("station = ?")
+            values.append(station)
+        sql = f"SELECT record FROM incident WHERE {' AND '.join(where)} ORDER BY raised_at DESC, id DESC LIMIT ?"  # noqa: S608
+
+        def read() -> list[Incident]:
+            rows = self._reading.execute(sql, (*values, limit)).fetchall()
+            return [incident_from_plain(json.loads(record)) for (record,) in rows]
+
+        return await self._read(read)
 
     async def incident(self, incident_id: str) -> Incident | None:
         """One incident."""
@@ -189,6 +207,20 @@ class SqliteLedger:
     async def timeline(self, incident_id: str) -> list[TimelineRow]:
         """Oldest first."""
         return [entry(row) for row in await self._select(f"{ENTRIES} WHERE incident = ? ORDER BY id", (incident_id,))]
+
+    async def timelines(self, incidents: Sequence[str], steps: Collection[str] = ()) -> list[TimelineRow]:
+        """Of several incidents, oldest first."""
+        # As one JSON text each: a statement takes only so many values.
+        some = "incident IN (SELECT value FROM json_each(?)) AND (? OR step IN (SELECT value FROM json_each(?)))"
+        sql = f"{ENTRIES} WHERE {some} ORDER BY id"
+        values = (json.dumps(list(incidents)), not steps, json.dumps(list(steps)))
+        return await self._read(lambda: [entry(row) for row in self._reading.execute(sql, values)])
+
+    async def suppressions(self, *, open_only: bool = False, limit: int = 1000) -> list[Suppression]:
+        """Newest first."""
+        where = "WHERE ended_at IS NULL" if open_only else ""
+        sql = f"SELECT record FROM suppression {where} ORDER BY since DESC, id DESC LIMIT ?"  # noqa: S608 - two constants
+        return [suppression(record) for (record,) in await self._select(sql, (limit,))]
 
     async def entries_after(self, entry_id: int, limit: int = 500) -> list[TimelineRow]:
         """Oldest first."""

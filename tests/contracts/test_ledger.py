@@ -6,6 +6,7 @@ Knows the port and nothing of files, locks or threads; those are in tests/monito
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor.chain import next_link
 from monitor.ledger.rows import QUARANTINE_KEPT, SAMPLE_BYTES, STRANGERS_KEPT
 from monitor.ledger.sqlite import SqliteLedger
 from monitor.ports import Batch, Ledger, Message, Quarantined, TapeRecord, Verdict
@@ -23,8 +25,10 @@ from rules.model import (
     Incident,
     IncidentState,
     Kind,
+    Measure,
     Micros,
     Push,
+    Suppression,
     Text,
 )
 from tests.fake_ledger import FakeLedger
@@ -147,6 +151,20 @@ async def test_an_incident_is_replaced_by_its_next_revision(ledger: Ledger) -> N
     assert await ledger.incidents(open_only=True) == []
 
 
+async def test_incidents_are_asked_for_by_station_and_time(ledger: Ledger) -> None:
+    records = [incident(f"inc-{n}", 10 * n) for n in range(1, 6)]
+    records[2] = replace(records[2], station="west")
+    records[3] = replace(records[3], station="")
+    await ledger.commit(Batch(incidents={i.id: i for i in records}))
+    assert [i.id for i in await ledger.incidents(since=20, before=50)] == ["inc-4", "inc-3", "inc-2"]
+    assert [i.id for i in await ledger.incidents(since=20, station="east")] == ["inc-5", "inc-2"]
+    assert [i.id for i in await ledger.incidents(station="west", open_only=True)] == ["inc-3"]
+    assert [i.id for i in await ledger.incidents(station="")] == ["inc-4"]
+    assert await ledger.incidents(station="north") == []
+    await ledger.commit(Batch(incidents={"inc-3": replace(records[2], station="east")}))  # handed on to another station
+    assert [i.id for i in await ledger.incidents(since=30, before=31, station="east")] == ["inc-3"]
+
+
 async def test_entries_are_numbered_over_all_incidents(ledger: Ledger) -> None:
     assert (await ledger.size()).last_entry == 0
     detail = {"by": "李\u0000", "n": 1.5, "yes": True, "none": None}
@@ -163,8 +181,62 @@ async def test_entries_are_numbered_over_all_incidents(ledger: Ledger) -> None:
     assert await ledger.timeline("a") == [told[0], told[2]]
 
 
-async def test_a_push_is_open_until_it_is_accepted_or_dead(ledger: Ledger) -> None:
-    pushes = [push(f"inc-1/{n}/hook", at=100 - n) for n in range(4)]
+async def test_the_timelines_of_several_incidents_at_once(ledger: Ledger) -> None:
+    steps = [("a", "raised"), ("b", "raised"), ("c", "raised"), ("a", "joined"), ("b", "closed"), ("a", "closed")]
+    await ledger.commit(Batch(entries=[(n, key, step, "{}") for n, (key, step) in enumerate(steps)]))
+
+    async def told(*incidents: str, steps: tuple[str, ...] = ()) -> list[tuple[str, str]]:
+        return [(row.incident, row.step) for row in await ledger.timelines(incidents, steps)]
+
+    assert await told("a", "b") == [s for s in steps if s[0] != "c"]
+    assert await told("b", "a", "nobody", steps=("closed", "noted")) == [("b", "closed"), ("a", "closed")]
+    assert await told() == []
+    everything = [f"x{n}" for n in range(40_000)]  # more than a statement takes values
+    assert len(await told(*everything, "c")) == 1
+
+
+async def test_every_entry_is_linked_to_the_one_before_it_of_its_incident(ledger: Ledger) -> None:
+    odd = json.dumps({"zh": "李\u0000", "half": "\ud800", "n": 1e-7, "yes": True, "none": None})
+    await ledger.commit(Batch(entries=[(1, "a", "raised", odd), (2, "b", "raised", "{}"), (3, "a", "note", "{}")]))
+    await ledger.commit(Batch(entries=[(4, "a", "note", "{}"), (4, "a", "note", "{}"), (5, "b", "note", "{}")]))
+    rows = await ledger.entries_after(0)
+    assert len({row.link for row in rows}) == len(rows), "the same words at another place have another link"
+    for key in "ab":
+        chain = [row for row in rows if row.incident == key]
+        assert chain == await ledger.timeline(key)
+        for before, row in itertools.pairwise(chain):
+            assert row.link == next_link(before.link, row.at, row.incident, row.step, row.detail)
+
+
+def measure(key: str, since: Micros, ended_at: Micros | None = None) -> Suppression:
+    return Suppression(
+        key,
+        Measure.WORKS,
+        "b/home",
+        "",
+        "值班员 / Duty officer",
+        "动火作业",
+        since,
+        since + 100,
+        "专人看护",
+        ended_at,
+        "",
+    )
+
+
+async def test_measures_come_back_equal_newest_first_and_end(ledger: Ledger) -> None:
+    first, second, third = (measure(f"sup-00000{n}", at) for n, at in ((1, 10), (2, 20), (3, 20)))
+    await ledger.commit(Batch(suppressions={s.id: s for s in (first, second, third)}))
+    assert await ledger.suppressions() == [third, second, first]
+    assert await ledger.suppressions(limit=1) == [third]
+    ended = replace(second, ended_at=50, ended_by="值班员 / Duty officer")
+    await ledger.commit(Batch(suppressions={ended.id: ended}))
+    assert await ledger.suppressions() == [third, ended, first]
+    assert await ledger.suppressions(open_only=True) == [third, first]
+
+
+async def test_a_push_is_open_until_it_is_settled(ledger: Ledger) -> None:
+    pushes = [replace(push(f"inc-1/{n}/hook", at=100 - n), to="p-1" if n == 3 else "") for n in range(5)]
     await ledger.commit(Batch(pushes=pushes))
     assert [(r.push, r.outcome, r.attempts, r.reply, r.next_at) for r in await ledger.open_pushes()] == [
         (p, "pending", 0, "", None) for p in pushes
@@ -173,6 +245,7 @@ async def test_a_push_is_open_until_it_is_accepted_or_dead(ledger: Ledger) -> No
         ("inc-1/0/hook", "accepted", 1, "ok", None),
         ("inc-1/1/hook", "retry", 2, "忙", 500),
         ("inc-1/2/hook", "dead", 9, "gone", None),
+        ("inc-1/4/hook", "withdrawn", 0, "", None),
         ("nobody's key", "dead", 1, "", None),
     ]
     await ledger.commit(Batch(settled=settled))
@@ -180,7 +253,7 @@ async def test_a_push_is_open_until_it_is_accepted_or_dead(ledger: Ledger) -> No
         ("inc-1/1/hook", "retry", 2, "忙", 500),
         ("inc-1/3/hook", "pending", 0, "", None),
     ]
-    assert [r.outcome for r in await ledger.pushes_of("inc-1")] == ["accepted", "retry", "dead", "pending"]
+    assert [r.outcome for r in await ledger.pushes_of("inc-1")] == ["accepted", "retry", "dead", "pending", "withdrawn"]
     assert (await ledger.size()).open_pushes == 2
 
 

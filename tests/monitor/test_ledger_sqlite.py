@@ -6,6 +6,7 @@ Knows SQLite; what every ledger must do is in tests/contracts/test_ledger.py.
 from __future__ import annotations
 
 import asyncio
+import gzip
 import random
 import sqlite3
 import subprocess
@@ -17,13 +18,18 @@ from pathlib import Path
 
 import pytest
 
+from monitor.chain import first_link, next_link
+from monitor.clock import FakeClock
 from monitor.ledger.connection import FILE, LedgerError, LedgerInUse, LedgerTooNew, connect, migrate
 from monitor.ledger.copies import backup, messages_between
+from monitor.ledger.rows import ENTRIES
 from monitor.ledger.schema import MIGRATIONS
 from monitor.ledger.sqlite import SLICE, SqliteLedger
 from monitor.ports import Batch, Message, Quarantined, Verdict
 from monitor.tape import message_row
 from rules.model import Kind, Micros, Push
+from tests.monitor.test_panel import Life
+from tests.rules.small_block import T0
 
 ROOT = Path(__file__).parents[2]
 FOREVER = 1 << 60
@@ -193,6 +199,62 @@ def test_a_new_file_has_the_newest_version(tmp_path: Path) -> None:
     with closing(connect(tmp_path / FILE)) as db:
         migrate(db)
         assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+
+
+VERSION_1 = Path(__file__).with_name("ledger-version-1.sqlite3.gz")
+"""What version 1 of the schema left of a fire and its reset, a second fire that is still open, and a message that was no JSON."""
+
+
+async def test_a_ledger_of_version_1_opens_and_keeps_what_it_holds(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(gzip.decompress(VERSION_1.read_bytes()))
+    async with opened(tmp_path) as ledger:
+        second, first = await ledger.incidents()
+        assert (first.id, first.state, first.disposition) == ("inc-000001", "closed", "nuisance")
+        assert (second.id, second.state, second.overdue) == ("inc-000002", "raised", ("dispatch",))
+        assert (first.warned, first.exercise, first.sensed_at) == ((), "", None)
+        assert [i.id for i in await ledger.incidents(station="east")] == ["inc-000002", "inc-000001"]
+        assert {row.push.to for row in await ledger.open_pushes()} == {""}
+        assert await ledger.suppressions() == []
+        assert (await ledger.size()).last_entry == 18
+        await ledger.commit(Batch(entries=[(first.closed_at or 0, "inc-000001", "note", '{"by": "x"}')]))
+        rows = await ledger.timeline("inc-000001")
+        assert [row.id for row in rows] == [1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16, 17, 18, 19]
+        link = first_link(ledger.identity, "inc-000001")
+        for row in rows:
+            link = next_link(link, row.at, row.incident, row.step, row.detail)
+            assert row.link == link, row
+        (after,) = ledger._db.execute("SELECT value FROM fact WHERE name = 'sealed_after'").fetchone()
+        assert after == "18"
+
+
+async def test_a_daemon_goes_on_where_version_1_stopped(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(gzip.decompress(VERSION_1.read_bytes()))
+    async with opened(tmp_path) as ledger:
+        life = Life(ledger, FakeClock(T0))
+        await life.panel.recover()
+        assert [i.id for i in life.lookout.engine.open_incidents] == ["inc-000002"]
+
+
+async def test_every_ledger_has_a_number_of_its_own_and_keeps_it(tmp_path: Path) -> None:
+    async with opened(tmp_path / "a") as first, opened(tmp_path / "b") as second:
+        assert first.identity != second.identity
+    async with opened(tmp_path / "a") as again:
+        assert again.identity == first.identity
+
+
+def test_what_is_asked_for_is_found_by_an_index(tmp_path: Path) -> None:
+    with closing(connect(tmp_path / FILE)) as db:
+        migrate(db)
+        for sql in (
+            "SELECT record FROM incident WHERE raised_at >= 1 AND raised_at < 2 ORDER BY raised_at DESC, id DESC LIMIT 5",
+            "SELECT record FROM incident WHERE raised_at >= 1 AND raised_at < 2 AND station = 'x' ORDER BY raised_at DESC",
+            "SELECT hash FROM entry WHERE incident = 'x' ORDER BY id DESC LIMIT 1",
+            f"{ENTRIES} WHERE incident IN (SELECT value FROM json_each('[1]')) AND (0 OR step IN ('x')) ORDER BY id",
+            "SELECT record FROM suppression WHERE ended_at IS NULL ORDER BY since DESC, id DESC LIMIT 5",
+        ):
+            plan = " / ".join(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {sql}"))
+            assert "USING INDEX" in plan, (sql, plan)
+            assert "SCAN entry" not in plan
 
 
 NEXT = "ALTER TABLE entry ADD COLUMN author TEXT NOT NULL DEFAULT ''; UPDATE entry SET author = 'machine'"

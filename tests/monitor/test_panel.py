@@ -562,7 +562,7 @@ class Night:
         tape: list[TapeRecord] = await ledger.tape_after(0, 10_000)
         return Account(
             incidents=await ledger.incidents(limit=1000),
-            entries=[tuple(e)[1:] for e in await ledger.entries_after(0, 10_000)],
+            entries=[(e.at, e.incident, e.step, e.detail) for e in await ledger.entries_after(0, 10_000)],
             outbox=[row for i in await ledger.incidents(limit=1000) for row in await ledger.pushes_of(i.id)],
             counts=await ledger.counts(),
             quarantined=await ledger.quarantined(1000),
