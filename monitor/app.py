@@ -289,10 +289,12 @@ class Daemon:
             self._news.clear()
             await self.board.refresh()
 
-    async def _post(self, incident: str, verb: Verb, by: str, note: str, disposition: Disposition | None) -> Incident:
+    async def _post(
+        self, incident: str, verb: Verb, by: str, note: str, disposition: Disposition | None, via: str
+    ) -> Incident:
         if (known := await self.ledger.incident(incident)) is None:
             raise UnknownIncident(incident)
-        effects = await self.inbox.ask(Move(0, incident, verb, by, note, disposition))
+        effects = await self.inbox.ask(Move(0, incident, verb, by, note, disposition, via))
         for effect in effects:
             if isinstance(effect, Refused):
                 raise MoveRefused(effect.reason)

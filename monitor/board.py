@@ -62,9 +62,12 @@ class Post(Protocol):
     """The way of a person's move into the inbox and of its outcome back."""
 
     async def __call__(
-        self, incident: str, verb: Verb, by: str, note: str, disposition: Disposition | None, /
+        self, incident: str, verb: Verb, by: str, note: str, disposition: Disposition | None, via: str, /
     ) -> Incident:
-        """Return the incident as committed after the move. Raises UnknownIncident or MoveRefused."""
+        """Return the incident as committed after the move; `via` is the way by which it came (`page`, `api`, `link`, `reply`).
+
+        Raises UnknownIncident or MoveRefused.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ def event_row(event: Event) -> Row:
                 event.by,
                 event.note,
                 event.disposition and event.disposition.value,
+                event.via,
             )
         case Receipt():
             return (RECEIPT, event.at, event.key, event.outcome.value, event.attempt, event.reply, event.next_at)
@@ -78,8 +79,8 @@ def event_of(row: Row) -> Event:
     what, at, *rest = row
     match what:
         case 1:
-            incident, verb, by, note, disposition = rest
-            return Move(at, incident, Verb(verb), by, note, Disposition(disposition) if disposition else None)
+            incident, verb, by, note, disposition, *way = rest  # older tapes do not tell the way
+            return Move(at, incident, Verb(verb), by, note, Disposition(disposition) if disposition else None, *way)
         case 2:
             key, outcome, attempt, reply, next_at = rest
             return Receipt(at, key, Outcome(outcome), attempt, reply, next_at)

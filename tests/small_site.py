@@ -146,6 +146,8 @@ class Yard:
     states: dict[str, DeviceState] = field(default_factory=dict)
     statistics: Statistics = field(default_factory=Statistics)
     moves: list[tuple[str, Verb, str, str, Disposition | None]] = field(default_factory=list)
+    ways: list[str] = field(default_factory=list)
+    """By which each of the moves came."""
     broken: Exception | None = None
     """Raised by the next move and the next look at the statistics."""
 
@@ -159,7 +161,9 @@ class Yard:
         }
         self.board = Board(self.ledger, self.places, lambda: self.states, lambda: RULES, backlog=5)
 
-    async def post(self, key: str, verb: Verb, by: str, note: str, disposition: Disposition | None) -> Incident:
+    async def post(
+        self, key: str, verb: Verb, by: str, note: str, disposition: Disposition | None, via: str
+    ) -> Incident:
         """Stands in for inbox, engine and commit: closed incidents refuse everything."""
         if self.broken is not None:
             raise self.broken
@@ -169,6 +173,7 @@ class Yard:
         if known.state is IncidentState.CLOSED:
             raise MoveRefused("已关闭 / the incident is closed")
         self.moves.append((key, verb, by, note, disposition))
+        self.ways.append(via)
         after = replace(
             known, state=_STATES.get(verb, known.state), disposition=disposition, revision=known.revision + 1
         )

@@ -54,7 +54,16 @@ class IncidentAnswer(Answer):
     dispatch_due_at: Time | None
     on_scene_due_at: Time | None
     resolve_due_at: Time | None
+    measured_at: Time | None
+    sensed_at: Time | None
+    acknowledged_by: str
     overdue: list[str]
+    warned: list[str]
+    handed_over_at: Time | None
+    lead: str = Field(description="In a flood: the incident under whose dispatches this one goes.")
+    members: int
+    withheld: str = Field(description="The measure that keeps it from paging.")
+    exercise: str = Field(description="The drill that it belongs to; never a real danger.")
     revision: int
 
     @classmethod

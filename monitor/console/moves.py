@@ -16,6 +16,7 @@ from monitor.board import MoveRefused, UnknownIncident
 from monitor.console.answers_incidents import IncidentAnswer
 from monitor.console.context import body, clean, context, reply
 from monitor.console.problems import Problem
+from monitor.console.session import UNTIL
 from rules.model import Disposition, Verb
 
 
@@ -77,7 +78,7 @@ def move(verb: Verb, shape: type[MoveBody]) -> Handler:
         wish = await body(shape, request)
         try:
             async with asyncio.timeout(it.move_timeout):
-                after = await it.post(incident, verb, wish.by, wish.note, wish.verdict)
+                after = await it.post(incident, verb, wish.by, wish.note, wish.verdict, _way(request))
         except UnknownIncident:
             raise Problem(404, f"There is no incident {clean(incident)}.", kind="unknown-incident") from None
         except MoveRefused as refusal:
@@ -90,3 +91,8 @@ def move(verb: Verb, shape: type[MoveBody]) -> Handler:
         return reply(IncidentAnswer.of(after, it.board.neighbourhood.zones))
 
     return handle
+
+
+def _way(request: web.Request) -> str:
+    """Browsers come with a session, programs with the token itself."""
+    return "page" if UNTIL in request else "api"

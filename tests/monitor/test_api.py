@@ -104,6 +104,7 @@ async def test_a_move_is_posted_and_the_incident_comes_back(path: str, verb: Ver
         told = await api.post(f"/api/v1/incidents/i-1/{path}", {"by": " 王队长 ", "note": "去看看"})
     assert told["state"] == state
     assert yard.moves == [("i-1", verb, "王队长", "去看看", None)]
+    assert yard.ways == ["api"]
 
 
 async def test_closing_needs_a_disposition() -> None:

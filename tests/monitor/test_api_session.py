@@ -53,7 +53,7 @@ async def test_a_browser_logs_in_asks_changes_and_logs_out() -> None:
         assert (await api.get(SESSION, token=None, headers={"Cookie": cookie}))["expires_at"].startswith("2026-12-22")
         await api.get("/api/v1/zones", token=None, headers={"Cookie": cookie})
         await api.post(MOVE, {"by": "王"}, token=None, headers={"Cookie": cookie, "Origin": own})
-        assert [m[2] for m in yard.moves] == ["王"]
+        assert [(m[2], way) for m, way in zip(yard.moves, yard.ways, strict=True)] == [("王", "page")]
         gone = await api.ask("DELETE", SESSION, token=None, headers={"Cookie": cookie, "Origin": own})
         assert (gone.status, cookie_of(gone)["max-age"], cookie_of(gone).value) == (200, "0", "")
         await api.get(SESSION, 401, token=None)

@@ -44,7 +44,9 @@ MESSAGES = st.builds(
     st.booleans(), st.integers(0, 0xFFFF),
 )  # fmt: skip
 EVENTS: st.SearchStrategy[Event] = st.one_of(
-    st.builds(Move, MOMENTS, TEXTS, st.sampled_from(Verb), TEXTS, TEXTS, st.none() | st.sampled_from(Disposition)),
+    st.builds(
+        Move, MOMENTS, TEXTS, st.sampled_from(Verb), TEXTS, TEXTS, st.none() | st.sampled_from(Disposition), TEXTS
+    ),
     st.builds(Receipt, MOMENTS, TEXTS, st.sampled_from(Outcome), st.integers(0, 99), TEXTS, st.none() | MOMENTS),
     st.builds(Trouble, MOMENTS, TEXTS, st.booleans(), TEXTS),
     st.builds(Tick, MOMENTS),
@@ -78,6 +80,11 @@ def test_a_book_comes_back_with_its_rules() -> None:
 def test_only_the_packet_identifier_of_a_token_is_kept() -> None:
     m = Message(1, "t", b"", 1, False, True, 3 << 16 | 77)
     assert message_of(message_row(m, Verdict.LIVE)) == m._replace(token=77)
+
+
+def test_a_move_of_an_older_tape_came_by_no_known_way() -> None:
+    row = event_row(Move(1, "inc-1", Verb.CLOSE, "li", "", Disposition.FIRE, "link"))
+    assert event_of(row[:-1]) == Move(1, "inc-1", Verb.CLOSE, "li", "", Disposition.FIRE)
 
 
 def test_a_reading_is_kept_as_its_message() -> None:
