@@ -164,7 +164,7 @@ class Daemon:
         api = self._settings.api
         app = make_app(
             self.board, token=api.token, post=post, history=first, statistics=self._statistics, now=self.clock.now,
-            desk=self, page=load_page(),
+            desk=self, links=wiring.links(self._settings, self.clock.now), page=load_page(),
         )  # fmt: skip
         loop = asyncio.get_running_loop()
         signals = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self._reload_soon}

@@ -29,6 +29,7 @@ from monitor.findings import Finding
 from monitor.ledger import copies
 from monitor.ledger.connection import LedgerError
 from monitor.ledger.past import Past, opened_past
+from monitor.links import Links
 from monitor.lookout import Limits
 from monitor.outbox import LaneLimits
 from monitor.ports import Channel, History, Message
@@ -110,6 +111,11 @@ def limits(settings: Settings) -> Limits:
     """Freshness and sizes."""
     quality = settings.quality
     return Limits(quality.late_after, quality.future_tolerance, settings.mqtt.max_payload_bytes)
+
+
+def links(settings: Settings, now: Callable[[], Micros]) -> Links:
+    """What makes the links that people are sent, and reads them."""
+    return Links(settings.api.public_url, settings.api.token.get_secret_value().encode(), now)
 
 
 def channels(settings: Settings, session: aiohttp.ClientSession, now: Callable[[], Micros]) -> dict[str, Channel]:
@@ -217,6 +223,7 @@ __all__ = [
     "histories",
     "lane_limits",
     "limits",
+    "links",
     "present",
     "send",
     "tap",

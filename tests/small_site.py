@@ -37,6 +37,7 @@ from rules.model import (
     Push,
     Recipient,
     Station,
+    Step,
     Text,
     Verb,
     Zone,
@@ -55,6 +56,7 @@ _STATES = {
     Verb.RESOLVE: IncidentState.RESOLVED,
     Verb.CLOSE: IncidentState.CLOSED,
 }
+_STEPS = {Verb.ACKNOWLEDGE: Step.ACKNOWLEDGED, Verb.RESOLVE: Step.RESOLVED, Verb.ON_SCENE: Step.ON_SCENE}
 
 
 def neighbourhood() -> Neighbourhood:
@@ -178,7 +180,7 @@ class Yard:
             known, state=_STATES.get(verb, known.state), disposition=disposition, revision=known.revision + 1
         )
         detail = json.dumps({"by": by, "note": note})
-        await self.commit(Batch(incidents={key: after}, entries=[(NOW, key, verb.value, detail)]))
+        await self.commit(Batch(incidents={key: after}, entries=[(NOW, key, _STEPS.get(verb, verb).value, detail)]))
         return after
 
     async def commit(self, batch: Batch) -> None:

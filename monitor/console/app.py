@@ -14,6 +14,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from monitor.board import Board, Post, RuleDesk
+from monitor.console.answering import add_answering
 from monitor.console.context import BODY_LIMIT, CONTEXT, Context
 from monitor.console.guard import OPEN_PATHS, guard, protect
 from monitor.console.metrics import Statistics, registry
@@ -25,6 +26,7 @@ from monitor.console.problems import expect, problems
 from monitor.console.routes import ROUTES, Route
 from monitor.console.session import SESSIONS, Sessions
 from monitor.console.stream import end_streams
+from monitor.links import Links
 from monitor.ports import History
 from rules.model import Micros
 
@@ -38,6 +40,7 @@ def make_app(
     statistics: Callable[[], Statistics],
     now: Callable[[], Micros],
     desk: RuleDesk | None = None,
+    links: Links | None = None,
     page: Mapping[str, File] | None = None,
     hosts: Collection[str] = (),
     heartbeat: float = 5.0,
@@ -47,7 +50,8 @@ def make_app(
 ) -> web.Application:
     """The application, ready to be served. Times in seconds.
 
-    `desk` answers for the rules in force; without it their two routes are not available. `page` are the files of the web page
+    `desk` answers for the rules in force; without it their two routes are not available. `links` are what people are sent;
+    without them the pages behind them are not served. `page` are the files of the web page
     by their path; anybody may read them, they hold no reading. `hosts` are the names (without port) under which the console
     may be called; empty means any. Raises ValueError for an empty token.
     """
@@ -78,6 +82,8 @@ def make_app(
         else:
             app.router.add_route(route.method, route.path, route.handler, expect_handler=expect)
     app.add_routes(page_routes(files))
+    if links is not None:
+        add_answering(app, links)
     app.on_response_prepare.append(protect)
     app.on_shutdown.append(end_streams)
     return app

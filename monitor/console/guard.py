@@ -17,6 +17,10 @@ from monitor.console.session import SESSIONS, UNTIL, Sessions, unauthorized
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/api/v1/session"})
 """Asked by supervisors and load balancers that hold no token, and by browsers that are about to show theirs."""
 
+OPEN_PREFIXES = ("/a/", "/r/", "/api/v1/reply/")
+"""Paths that prove themselves: a signed link holds its own permission, a reply its signature. Whose page a browser was on does not
+matter there, since who knows the address may as well open it."""
+
 AUTHENTICATED = web.RequestKey("authenticated", bool)
 
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
@@ -41,6 +45,9 @@ def guard(sessions: Sessions, open_paths: Collection[str] = OPEN_PATHS, hosts: C
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         _check_host(request, served)
+        if request.path.startswith(OPEN_PREFIXES):
+            request[AUTHENTICATED] = False
+            return await handler(request)
         _check_origin(request, served)
         authenticated = sessions.bearer(request)
         if not authenticated and (until := sessions.until(request)) is not None:

@@ -159,6 +159,8 @@ class Api(Section):
     host: str = Field(default="127.0.0.1", min_length=1, max_length=253)
     port: Port = 8119
     token: Annotated[SecretStr, Field(min_length=16)]
+    public_url: WebAddress | None = None
+    """Under which phones reach us: the links in calls begin with it. None: calls have no links."""
 
 
 class Quality(Section):
