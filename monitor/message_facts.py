@@ -73,11 +73,15 @@ def goal(push: Push, language: int) -> str:
     return ("、" if language == 0 else ", ").join(_word(GOALS, step, language) for step in steps[:_SHOWN])
 
 
-def person(push: Push, language: int) -> str:
-    """Name and role of the one person it is for: `张 (值班员)`; empty when it is for whoever listens."""
+def name_of(push: Push, language: int) -> str:
+    """Name of the one person it is for; empty when it is for whoever listens."""
     to = _map(push.body.get("to"))
-    name = _said(to.get("name"), language) or plain(to.get("key") or push.to)
-    role = _word(ROLES, to.get("role"), language)
+    return _said(to.get("name"), language) or plain(to.get("key") or push.to)
+
+
+def person(push: Push, language: int) -> str:
+    """Name and role of that person."""
+    name, role = name_of(push, language), _word(ROLES, _map(push.body.get("to")).get("role"), language)
     return f"{name} ({role})" if name and role else name
 
 

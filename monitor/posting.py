@@ -14,7 +14,7 @@ import ssl
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from pydantic import SecretStr
@@ -41,10 +41,16 @@ class Answer(NamedTuple):
 
 
 class Poster(Protocol):
-    """Carries one POST over the wire."""
+    """Carries one request over the wire."""
 
     async def post(
-        self, url: str, body: bytes, headers: Mapping[str, str], *, tls: ssl.SSLContext | None = None
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        tls: ssl.SSLContext | None = None,
+        method: str = "POST",
     ) -> Answer:
         """Send once and read at most BODY_BYTES of the answer, whatever its status; redirects are not followed.
 
@@ -89,18 +95,33 @@ class Address:
         *,
         query: Mapping[str, str] | None = None,
         tls: ssl.SSLContext | None = None,
+        method: str = "POST",
     ) -> Answer:
-        """Send once. Raises TryAgain for whatever the network does."""
-        url = f"{self._url}?{urlencode(query)}" if query else self._url
+        """Send once; `query` is added to what the address has. Raises TryAgain for whatever the network does."""
+        joint = "&" if urlsplit(self._url).query else "?"
+        # Spaces as %20: signatures are made over this form, and everybody reads it.
+        url = f"{self._url}{joint}{urlencode(query, quote_via=quote, safe='')}" if query else self._url
         try:
-            return await poster.post(url, body, headers, tls=tls)
+            return await poster.post(url, body, headers, tls=tls, method=method)
         except TryAgain as trouble:
             raise TryAgain(f"{self}: {trouble}") from None
 
-    def shown(self, answer: Answer) -> str:
-        """Status and answer on one line of at most 300 characters, without secrets."""
+    @property
+    def authority(self) -> str:
+        """`host`, and its port unless it is the usual one: what the header Host says."""
+        return self._host if self._port == (443 if self._tls else 80) else f"{self._host}:{self._port}"
+
+    @property
+    def host(self) -> str:
+        """The host's name alone."""
+        return self._host
+
+    def shown(self, answer: Answer, *hidden: str) -> str:
+        """Status and answer on one line of at most 300 characters, without secrets and what else is `hidden` this once."""
         # Hidden before it is shortened, or half a secret could stay at the end.
         words = self.redact(answer.body.decode("utf-8", "replace"))
+        for word in sorted(_forms(hidden), key=len, reverse=True):
+            words = words.replace(word, "***")
         line = f"HTTP {answer.status} {' '.join(words[:4096].split())}".strip()
         return line if len(line) <= REPLY_CHARACTERS else line[: REPLY_CHARACTERS - 1] + "…"
 
@@ -135,17 +156,25 @@ def judge(answer: Answer, shown: str) -> None:
     raise TryAgain(shown, retry_after(answer))
 
 
+Code: TypeAlias = int | str | bool
+"""A provider's verdict; its type matters: the text "0" is not the number 0."""
+
+
 class Codes(NamedTuple):
-    """How one provider writes its verdict into the JSON of an HTTP 200."""
+    """How one provider writes its verdict into the JSON of its answer."""
 
     fields: tuple[str, ...]
-    """Where the code stands, in order of preference; 0 is a delivery."""
-    malformed: frozenset[int]
+    """Where the code stands, in order of preference: names and positions joined by dots (`Response.Error.Code`)."""
+    malformed: frozenset[Code]
     """Codes that blame the message itself."""
-    too_fast: frozenset[int]
+    too_fast: frozenset[Code]
     """Codes that ask for a pause."""
     pause: float
     """Seconds of pause if the provider does not say how many."""
+    good: frozenset[Code] = frozenset({0})
+    """Codes of a delivery."""
+    proof: str = ""
+    """A field whose presence is a delivery, for providers that write a code only into their refusals."""
 
 
 def judge_code(answer: Answer, shown: str, codes: Codes) -> str:
@@ -154,12 +183,12 @@ def judge_code(answer: Answer, shown: str, codes: Codes) -> str:
     Everything else is TryAgain: a wrong token, keyword or signature is mended by an operator within minutes, and asking
     again costs nothing. So is a 200 without a code: then a proxy or a login page answered, not the provider.
     """
-    code = _code(answer, codes.fields)
+    code = _code(answer, codes)
     if code in codes.malformed or (code is None and answer.status in _BLAMES_MESSAGE):
         raise NeverWill(shown)
     if code in codes.too_fast:
         raise TryAgain(shown, retry_after(answer) or codes.pause)
-    if code != 0 or not 200 <= answer.status < 300:
+    if code not in codes.good or not 200 <= answer.status < 300:
         strange = "" if code is not None else "not the provider's answer: "
         raise TryAgain(f"{strange}{shown}"[:REPLY_CHARACTERS], retry_after(answer))
     return shown
@@ -200,16 +229,29 @@ def trouble_of(error: OSError) -> str:
     return f"cannot connect ({error.strerror if error.errno and error.strerror else type(error).__name__})"
 
 
-def _code(answer: Answer, fields: tuple[str, ...]) -> int | None:
+def dig(data: object, path: str) -> object:
+    """What stands at `a.0.b` of a JSON document; None where the way ends."""
+    for part in path.split("."):
+        if isinstance(data, dict):
+            data = data.get(part)
+        elif isinstance(data, list) and part.isdecimal() and len(part) < 4:
+            data = data[int(part)] if int(part) < len(data) else None
+        else:
+            return None
+    return data
+
+
+def _code(answer: Answer, codes: Codes) -> Code | None:
     try:
         data = json.loads(answer.body)
     except (ValueError, RecursionError):
         return None
-    if isinstance(data, dict):
-        for field in fields:
-            if isinstance(code := data.get(field), int) and not isinstance(code, bool):
-                return code
-    return None
+    sorts = {type(code) for code in (*codes.good, *codes.malformed, *codes.too_fast)}
+    for field in codes.fields:
+        found = dig(data, field)
+        if type(found) in sorts and isinstance(found, int | str):
+            return found
+    return next(iter(codes.good)) if codes.proof and dig(data, codes.proof) else None
 
 
 def _hidden(url: str, secrets: Iterable[SecretStr]) -> tuple[str, ...]:
@@ -223,5 +265,10 @@ def _hidden(url: str, secrets: Iterable[SecretStr]) -> tuple[str, ...]:
         parts = {part for part in parts if not (part.isalpha() and len(part) < _SHORTEST_WORD_SECRET)}
         found = {url, whole, parsed.path, parsed.query, parsed.password or "", *parts}
         words |= {word for word in found if len(word) >= _SHORTEST_SECRET}
-    words |= {unquote(word) for word in words} | {quote(word, safe="") for word in words}
-    return tuple(sorted((word for word in words if word), key=len, reverse=True))
+    return tuple(sorted(_forms(words), key=len, reverse=True))
+
+
+def _forms(words: Iterable[str]) -> set[str]:
+    """The words as they may come back: plain, percent-encoded and decoded."""
+    found = set(words)
+    return {form for word in found for form in (word, unquote(word), quote(word, safe="")) if form}

@@ -10,12 +10,14 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, AsyncExitStack
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import aiohttp
 
 from monitor.adapters.dingtalk import DingTalk
 from monitor.adapters.embedded_history import EmbeddedHistory
 from monitor.adapters.feishu import Feishu
+from monitor.adapters.http_gateway import HttpGateway
 from monitor.adapters.http_post import HttpPost
 from monitor.adapters.influx import InfluxHistory
 from monitor.adapters.mqtt import MqttSettings
@@ -26,6 +28,10 @@ from monitor.adapters.wecom import WeCom
 from monitor.clock import Clock
 from monitor.doctor import examine
 from monitor.findings import Finding
+from monitor.gateways import Gateway
+from monitor.gateways.aliyun import Aliyun
+from monitor.gateways.generic import Generic
+from monitor.gateways.tencent import Tencent
 from monitor.ledger import copies
 from monitor.ledger.connection import LedgerError
 from monitor.ledger.past import Past, opened_past
@@ -33,15 +39,19 @@ from monitor.links import Links
 from monitor.lookout import Limits
 from monitor.outbox import LaneLimits
 from monitor.ports import Channel, History, Message
+from monitor.posting import Codes
 from monitor.settings import Settings
 from monitor.settings.channels import (
     ChannelSettings,
     DingTalkChannel,
     FeishuChannel,
     MqttChannel,
+    SmsChannel,
+    VoiceChannel,
     WebhookChannel,
     WeComChannel,
 )
+from monitor.settings.gateways import AliyunGateway, GatewaySettings, GenericGateway, TencentGateway
 from monitor.settings.sections import Broker, HistorySettings, Tls
 from monitor.settings.sections import EmbeddedHistory as EmbeddedSettings
 from monitor.tls import client_context
@@ -165,11 +175,40 @@ def _channel(settings: Settings, name: str, c: ChannelSettings, post: HttpPost, 
                 base_url=c.base_url,
                 now=now,
             )
+        case SmsChannel() | VoiceChannel():
+            return HttpGateway(
+                name, post, _gateway(c.kind, c.gateway, now), voice=c.kind == "voice", contacts=settings.contacts,
+                mobile=c.mobile, english=isinstance(c, VoiceChannel) and c.language == "en",
+            )  # fmt: skip
         case MqttChannel():
             b = settings.broker_of(name, c)
             return MqttTopics(
                 name, b.host, b.port, username=b.username, password=b.password, tls=tls_context(b.tls), client_id=b.client_id,
                 protocol=b.protocol, keepalive=b.keepalive // SECOND, timeout=c.timeout / SECOND,
+            )  # fmt: skip
+
+
+def _gateway(kind: Literal["sms", "voice"], g: GatewaySettings, now: Callable[[], Micros]) -> Gateway:
+    match g:
+        case GenericGateway():
+            verdict = None
+            if (v := g.success) is not None:
+                malformed, too_fast = frozenset(v.malformed), frozenset(v.too_fast)
+                verdict = Codes((v.code,), malformed, too_fast, v.pause, frozenset({v.equals}))
+            return Generic(
+                g.url, method=g.method, headers=g.headers, secrets=g.secrets, body_json=g.body, form=g.form, query=g.query,
+                codes=verdict,
+            )  # fmt: skip
+        case AliyunGateway():
+            return Aliyun(
+                kind, g.access_key_id, g.access_key_secret, template=g.template, parameters=g.parameters,
+                sign_name=g.sign_name, show_number=g.show_number, play_times=g.play_times, base_url=g.base_url or "", now=now,
+            )  # fmt: skip
+        case TencentGateway():
+            return Tencent(
+                kind, g.secret_id, g.secret_key, app_id=g.app_id, template=g.template, parameters=g.parameters,
+                sign_name=g.sign_name, region=g.region, play_times=g.play_times, longest=g.longest, base_url=g.base_url or "",
+                now=now,
             )  # fmt: skip
 
 

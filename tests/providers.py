@@ -14,6 +14,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
+from urllib.parse import unquote, unquote_plus
 
 from aiohttp import web
 
@@ -35,6 +36,14 @@ class Received:
     @property
     def json(self) -> Any:
         return json.loads(self.body)
+
+    @property
+    def told(self) -> str:
+        """All that it says, wherever it stands, as a reader would see it."""
+        body = self.body.decode("utf-8", "replace")
+        if body.startswith("{"):
+            body = json.dumps(json.loads(body), ensure_ascii=False)
+        return " ".join((unquote(self.path), *self.query.values(), unquote_plus(body)))
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""POSTs over aiohttp for all the channels: one session, bounded answers, failures told by their kind.
+"""Requests over aiohttp for all the channels: one session, bounded answers, failures told by their kind.
 
 Knows neither channels nor what an answer means.
 """
@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from urllib.parse import quote
 
 import aiohttp
+import yarl
 
 from monitor.ports import TryAgain
 from monitor.posting import BODY_BYTES, Answer, trouble_of
 
 _CHUNK_BYTES = 8192
+_MAY_STAND = "%/:=&?~#+!$,;'@()*[]"
 
 
 class HttpPost:
@@ -23,13 +26,21 @@ class HttpPost:
         self._session = session
 
     async def post(
-        self, url: str, body: bytes, headers: Mapping[str, str], *, tls: ssl.SSLContext | None = None
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        tls: ssl.SSLContext | None = None,
+        method: str = "POST",
     ) -> Answer:
         """Send once. Cancellation closes the connection. Raises TryAgain without the address."""
         trust = tls if tls is not None else True
         try:
-            async with self._session.post(
-                url, data=body, headers=headers, allow_redirects=False, ssl=trust
+            # Only what cannot stand in an address is encoded: what was signed must not be written in another way.
+            address = yarl.URL(quote(url, safe=_MAY_STAND), encoded=True)
+            async with self._session.request(
+                method, address, data=body or None, headers=headers, allow_redirects=False, ssl=trust
             ) as response:
                 return Answer(response.status, dict(response.headers.items()), await _read(response))
         except (aiohttp.ClientError, OSError, ValueError) as error:

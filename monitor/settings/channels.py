@@ -23,6 +23,8 @@ from monitor.settings.fields import (
     lasting,
     written,
 )
+from monitor.settings.gateways import GatewaySettings, GenericGateway
+from monitor.settings.people import a_mobile
 from monitor.settings.sections import Broker
 from rules.model import SECOND
 
@@ -115,6 +117,34 @@ class MqttChannel(Pushing):
     broker: Broker | None = None
 
 
+class _Telephone(Pushing):
+    """A gateway that reaches one person by their mobile number."""
+
+    gateway: GatewaySettings
+    mobile: Annotated[Secret, AfterValidator(a_mobile)] | None = None
+    """Where pushes go that are for no one person, such as a station's: the duty telephone."""
+
+
+class SmsChannel(_Telephone):
+    """Short messages."""
+
+    kind: Literal["sms"]
+
+    @model_validator(mode="after")
+    def _signed(self) -> Self:
+        if not isinstance(self.gateway, GenericGateway) and not self.gateway.sign_name:
+            raise ValueError("gateway.sign_name is missing; short messages need the approved signature (签名)")
+        return self
+
+
+class VoiceChannel(_Telephone):
+    """Telephone calls, read aloud."""
+
+    kind: Literal["voice"]
+    language: Literal["zh", "en"] = "zh"
+
+
 ChannelSettings: TypeAlias = Annotated[
-    WebhookChannel | DingTalkChannel | WeComChannel | FeishuChannel | MqttChannel, Field(discriminator="kind")
+    WebhookChannel | DingTalkChannel | WeComChannel | FeishuChannel | SmsChannel | VoiceChannel | MqttChannel,
+    Field(discriminator="kind"),
 ]

@@ -50,7 +50,8 @@ def read_days(value: Any) -> frozenset[int]:
     return frozenset(days)
 
 
-def _a_mobile(secret: SecretStr) -> SecretStr:
+def a_mobile(secret: SecretStr) -> SecretStr:
+    """The same, when it is a mobile number; raises ValueError with a remedy."""
     if not _MOBILE.fullmatch(secret.get_secret_value()):
         raise ValueError("not a mobile number; write digits alone, in quotes, perhaps after a +")
     return secret
@@ -89,7 +90,7 @@ class PersonWords(Section):
 class PersonEntry(PersonWords):
     """Somebody who can be called, and how."""
 
-    mobile: Annotated[Secret, AfterValidator(_a_mobile)] | None = None
+    mobile: Annotated[Secret, AfterValidator(a_mobile)] | None = None
     email: Annotated[Secret, AfterValidator(_an_email)] | None = None
     dingtalk: Secret | None = None
     """The user's id in the DingTalk organisation."""
