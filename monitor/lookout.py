@@ -12,11 +12,12 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from monitor.decoders import Decoded, Undecodable
+from monitor.decoders.moves import is_move, move
 from monitor.decoders.registry import decode
 from monitor.ports import Message, Point, Quarantined, TapeRecord, Verdict
 from monitor.tape import MESSAGE, message_of
 from rules.engine import Engine
-from rules.model import HOUR, MINUTE, SECOND, Effect, Freshness, Micros, Neighbourhood, Reading
+from rules.model import HOUR, MINUTE, SECOND, Effect, Freshness, Micros, Neighbourhood, Reading, Refused
 from rules.rule import RuleBook
 
 FIRST_CREDIBLE: Micros = 1_577_836_800 * SECOND
@@ -69,6 +70,8 @@ class Lookout:
                 return Sight(Verdict.RETAINED)  # a retained message was deleted: nothing to learn
             return self._reject(m, "empty", "the payload is empty")
         try:
+            if is_move(m.topic):
+                return self._move(m)
             said = decode(m.topic, m.payload)
         except Undecodable as problem:
             return self._reject(m, problem.reason, problem.detail, problem.device)
@@ -86,6 +89,24 @@ class Lookout:
             measured_at = None  # a clock that lost its battery orders nothing: the reading may well be the newest
         effects = self.engine.handle(Reading(m.at, said.device, said.values, freshness, measured_at, said.exercise))
         return Sight(_VERDICTS[freshness], effects, said.device, quarantined)
+
+    def _move(self, m: Message) -> Sight:
+        """What a person does, said over MQTT. One that waited in the broker still counts; one that is stored there does not.
+
+        Raises Undecodable.
+        """
+        site, done = move(m.topic, m.payload, m.at)
+        if m.retain:
+            return self._reject(
+                m, "move", "a retained move would be made anew at each start; publish it without retain"
+            )
+        if all(incident.id != done.incident or incident.site != site for incident in self.engine.open_incidents):
+            return self._reject(m, "move", f"{site} has no open incident {done.incident}")
+        if self._is_duplicate(m, told_apart=False):
+            return Sight(Verdict.DUPLICATE)
+        effects = self.engine.handle(done)
+        refused = [_aside(m, "move-refused", e.reason) for e in effects if isinstance(e, Refused)]
+        return Sight(Verdict.MOVE, effects, quarantined=refused)
 
     def _judge(self, m: Message, said: Decoded) -> tuple[Freshness, Sequence[Quarantined]]:
         measured_at = said.measured_at

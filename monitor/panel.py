@@ -20,7 +20,7 @@ import structlog
 
 from monitor.inbox import Answer, Given, Inbox
 from monitor.lookout import KEPT_PAYLOAD, Lookout
-from monitor.ports import Batch, Ledger, Message, Verdict
+from monitor.ports import EVALUATED, Batch, Ledger, Message, Verdict
 from monitor.tape import BOOK, MESSAGE, event_of, event_row, message_of, message_row
 from rules.document import Mistakes
 from rules.engine import Event
@@ -36,7 +36,6 @@ SNAPSHOT_ROWS = 200_000
 SNAPSHOT_ROWS_PER_DEVICE = 20
 """A snapshot costs O(devices); taken each so many rows per device it costs O(1) per message."""
 
-_EVALUATED = frozenset({Verdict.LIVE.value, Verdict.LATE.value, Verdict.FUTURE.value, Verdict.RETAINED.value})
 _SAID = frozenset(
     {
         Step.RAISED,
@@ -125,7 +124,7 @@ class Panel:
 
     def _fold(self, row: tuple[Any, ...]) -> None:
         if row[0] == MESSAGE:
-            if row[6] in _EVALUATED:
+            if row[6] in EVALUATED:
                 self._lookout.see(message_of(row))
         elif row[0] != BOOK:
             self._engine.handle(event_of(row))
@@ -170,7 +169,7 @@ class Panel:
                     tokens.append(item.token)
                 if verdict is not Verdict.OWN:
                     # What was evaluated is kept whole, however large the bound is: the recovery evaluates it again.
-                    whole = len(item.payload) <= 65_536 or verdict in _EVALUATED
+                    whole = len(item.payload) <= 65_536 or verdict in EVALUATED
                     kept = item if whole else item._replace(payload=item.payload[:KEPT_PAYLOAD])
                     batch.rows.append(message_row(kept, verdict))
                 if sight.quarantined:

@@ -60,8 +60,22 @@ class Verdict(StrEnum):
     DUPLICATE = "duplicate"
     REJECTED = "rejected"
     UNREGISTERED = "unregistered"
+    MOVE = "move"
+    """What a person does to an incident, said over MQTT; the engine has answered it, perhaps with a refusal."""
     OWN = "own"
     """Our own words or commands coming back on a wildcard subscription."""
+
+
+EVALUATED = frozenset(
+    {
+        Verdict.LIVE.value,
+        Verdict.LATE.value,
+        Verdict.FUTURE.value,
+        Verdict.RETAINED.value,
+        Verdict.MOVE.value,
+    }
+)
+"""Verdicts of what the engine has seen: a recovery shows it the same again."""
 
 
 class Feed(Protocol):
@@ -316,6 +330,7 @@ class LedgerSize(NamedTuple):
 
 
 __all__ = [
+    "EVALUATED",
     "Batch",
     "Bucket",
     "Channel",

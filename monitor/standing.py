@@ -12,14 +12,12 @@ import msgpack
 
 from monitor.decoders.registry import decode
 from monitor.lookout import Lookout
-from monitor.ports import Message, Verdict
+from monitor.ports import EVALUATED, Message
 from monitor.tape import BOOK, MESSAGE, event_of, message_of
 from rules.document import Mistakes
 from rules.model import Micros
 from rules.rule import BookChanged, RuleBook
 from rules.rulebook import load_book
-
-_EVALUATED = frozenset({Verdict.LIVE.value, Verdict.LATE.value, Verdict.FUTURE.value, Verdict.RETAINED.value})
 
 
 class Past(Protocol):
@@ -74,7 +72,7 @@ def follow(lookout: Lookout, past: Past, ages: Ages) -> None:
         lookout.restore(data)
     for row in past.rows_after(seq):
         if row[0] == MESSAGE:
-            if row[6] in _EVALUATED:
+            if row[6] in EVALUATED:
                 m = message_of(row)
                 sight = lookout.see(m)
                 ages.note(sight.device, m)

@@ -57,7 +57,7 @@ class MqttSettings:
     password: SecretStr | None = None
     tls: ssl.SSLContext | None = None
     keepalive: int = 60
-    topics: tuple[str, ...] = ("wl/+/+/up", "wl/+/+/status")
+    topics: tuple[str, ...] = ("wl/+/+/up", "wl/+/+/status", "wl/+/incidents/+/move")
     session_expiry: int = 7 * 24 * 3600
     """Seconds the broker keeps queueing for us (MQTT 5; with 3.1.1 the broker decides)."""
     inflight: int = field(default=1000)

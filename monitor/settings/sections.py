@@ -74,7 +74,11 @@ class Mqtt(Broker):
 
     client_id: str = Field(default="wanglou", min_length=1, max_length=128)
     """Must stay the same: the broker keeps the queue under this name."""
-    topics: Annotated[tuple[TopicFilter, ...], Field(min_length=1)] = ("wl/+/+/up", "wl/+/+/status")
+    topics: Annotated[tuple[TopicFilter, ...], Field(min_length=1)] = (
+        "wl/+/+/up",
+        "wl/+/+/status",
+        "wl/+/incidents/+/move",
+    )
     session_expiry: Annotated[Duration, lasting("1m", "365d")] = 7 * 24 * HOUR
     """MQTT 5 only: how long the broker queues for us while we are away."""
     inbox_limit: Whole = Field(default=5000, ge=10, le=1_000_000)

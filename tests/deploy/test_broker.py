@@ -24,7 +24,7 @@ DEVICES = ("lakeside/smoke-1", "lakeside/smoke-2", "riverside/smoke-1")
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShippedBroker]:
     broker = ShippedBroker(prepared(tmp_path_factory.mktemp("broker") / "deploy"))
-    broker.add(*DEVICES, "lakeside", "lake+", "lake#", "+/+")
+    broker.add(*DEVICES, "lakeside", "desk", "lake+", "lake#", "+/+")
     with broker:
         yield broker
 
@@ -139,6 +139,13 @@ def test_a_gateway_writes_for_its_site_only(broker: ShippedBroker) -> None:
 
 def test_a_display_writes_nothing(broker: ShippedBroker) -> None:
     assert allowed(broker, "display", ["wl/lakeside/incidents/1", "wl/lakeside/smoke-1/up"]) == []
+
+
+def test_only_a_desk_answers_incidents_and_nothing_more(broker: ShippedBroker) -> None:
+    move = "wl/lakeside/incidents/inc-1/move"
+    assert allowed(broker, "desk", ["wl/lakeside/incidents/inc-1", "wl/lakeside/smoke-1/up", move]) == [move]
+    for user in ("display", "lakeside", "lakeside/smoke-2"):
+        assert allowed(broker, user, [move]) == []
 
 
 @pytest.mark.parametrize("user", ["lake+", "lake#", "+/+"])

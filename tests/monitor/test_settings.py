@@ -71,7 +71,7 @@ def located(text: str, needle: str) -> str:
 def test_little_needs_to_be_written(tmp_path: Path) -> None:
     s = settings(tmp_path, DAEMON + PLACES)
     assert (s.mqtt.host, s.mqtt.port, s.mqtt.protocol, s.mqtt.client_id) == ("127.0.0.1", 1883, "3.1.1", "wanglou")
-    assert s.mqtt.topics == ("wl/+/+/up", "wl/+/+/status")
+    assert s.mqtt.topics == ("wl/+/+/up", "wl/+/+/status", "wl/+/incidents/+/move")
     assert s.data.folder == tmp_path / "data"
     assert (s.data.retention.tape_days, s.data.retention.tape_max_bytes) == (400, 20_000_000_000)
     assert [type(h) for h in s.history] == [EmbeddedHistory]
