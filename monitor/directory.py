@@ -53,12 +53,22 @@ Contacts: TypeAlias = Mapping[str, Contact]
 NOBODY: Contacts = {}
 
 
+def known(push: Push, contacts: Contacts, *reaches: Reach) -> tuple[Reach, str] | None:
+    """The first of these ways by which the push's person is known; None for a push that is for nobody, and for strangers."""
+    contact = contacts.get(push.to, Contact())
+    return next(((reach, found) for reach in reaches if (found := contact.get(reach))), None)
+
+
+def unmentioned(push: Push, *reaches: Reach) -> str:
+    """What an accepted message's answer adds when its person could be named, but not mentioned."""
+    return f"; person '{push.to}' was not mentioned: no {' or '.join(reaches)} in the site file"
+
+
 def address_of(push: Push, contacts: Contacts, reach: Reach) -> str:
     """Where this push's person is reached. Raises NeverWill, which names the person's key and the field that is missing."""
     if not push.to:
         raise NeverWill(f"this channel speaks to one person by their {reach}: name it among a person's channels")
-    contact = contacts.get(push.to)
-    found = contact.get(reach) if contact is not None else None
-    if found is None:
+    found = contacts.get(push.to, Contact()).get(reach)
+    if not found:
         raise NeverWill(f"person '{push.to}' has no {reach}: add it to the person in the site file")
     return found

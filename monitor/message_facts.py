@@ -20,7 +20,9 @@ Quantities: TypeAlias = Mapping[str, tuple[str, str, str]]
 
 NONE: Quantities = {}
 
-CALLS = frozenset(f"incident.{kind}" for kind in ("dispatch", "call", "reinforce", "verify", "warning", "overdue"))
+CALLS = frozenset(
+    f"incident.{kind}" for kind in ("dispatch", "call", "reinforce", "verify", "warning", "overdue", "flood")
+)
 """Types that somebody is asked to acknowledge by."""
 _SHOWN = 5
 """Devices, zones and values named one by one; a building on fire has hundreds."""

@@ -55,7 +55,7 @@ from monitor.settings.gateways import AliyunGateway, GatewaySettings, GenericGat
 from monitor.settings.sections import Broker, HistorySettings, Tls
 from monitor.settings.sections import EmbeddedHistory as EmbeddedSettings
 from monitor.tls import client_context
-from rules.model import SECOND, Micros
+from rules.model import SECOND, Micros, Push
 from rules.quantities import CATALOGUE
 
 WORDS = {name: (q.zh, q.en, q.unit) for name, q in CATALOGUE.items()}
@@ -130,8 +130,8 @@ def links(settings: Settings, now: Callable[[], Micros]) -> Links:
 
 def channels(settings: Settings, session: aiohttp.ClientSession, now: Callable[[], Micros]) -> dict[str, Channel]:
     """Every channel of the site file, by name; nothing is connected yet."""
-    post = HttpPost(session)
-    return {name: _channel(settings, name, section, post, now) for name, section in settings.channels.items()}
+    post, link = HttpPost(session), links(settings, now).of
+    return {name: _channel(settings, name, section, post, now, link) for name, section in settings.channels.items()}
 
 
 def lane_limits(settings: Settings) -> dict[str, LaneLimits]:
@@ -142,15 +142,23 @@ def lane_limits(settings: Settings) -> dict[str, LaneLimits]:
     }
 
 
-def _channel(settings: Settings, name: str, c: ChannelSettings, post: HttpPost, now: Callable[[], Micros]) -> Channel:
+def _channel(
+    settings: Settings,
+    name: str,
+    c: ChannelSettings,
+    post: HttpPost,
+    now: Callable[[], Micros],
+    link: Callable[[Push], str],
+) -> Channel:
+    contacts = settings.contacts
     match c:
         case WebhookChannel():
             trust = None if c.ca is None else ssl.create_default_context(cafile=c.ca)
-            return Webhook(name, post, c.url, c.secrets, headers=c.headers, tls=trust, now=now)
+            return Webhook(name, post, c.url, c.secrets, headers=c.headers, tls=trust, link=link, now=now)
         case DingTalkChannel():
             return DingTalk(
                 name, post, c.token, c.secret, mobiles=c.mobiles, at_all=c.at_all, style=c.style, keyword=c.keyword,
-                quantities=WORDS, base_url=c.base_url, now=now,
+                contacts=contacts, link=link, quantities=WORDS, base_url=c.base_url, now=now,
             )  # fmt: skip
         case WeComChannel():
             return WeCom(
@@ -160,6 +168,8 @@ def _channel(settings: Settings, name: str, c: ChannelSettings, post: HttpPost, 
                 mobiles=c.mobiles,
                 at_all=c.at_all,
                 style=c.style,
+                contacts=contacts,
+                link=link,
                 quantities=WORDS,
                 base_url=c.base_url,
             )
@@ -171,13 +181,16 @@ def _channel(settings: Settings, name: str, c: ChannelSettings, post: HttpPost, 
                 c.secret,
                 users=c.users,
                 keyword=c.keyword,
+                style=c.style,
+                contacts=contacts,
+                link=link,
                 quantities=WORDS,
                 base_url=c.base_url,
                 now=now,
             )
         case SmsChannel() | VoiceChannel():
             return HttpGateway(
-                name, post, _gateway(c.kind, c.gateway, now), voice=c.kind == "voice", contacts=settings.contacts,
+                name, post, _gateway(c.kind, c.gateway, now), voice=c.kind == "voice", contacts=contacts, link=link,
                 mobile=c.mobile, english=isinstance(c, VoiceChannel) and c.language == "en",
             )  # fmt: skip
         case MqttChannel():

@@ -57,8 +57,13 @@ def invitation(link: str) -> str:
     return f"{ACKNOWLEDGE[0]} {ACKNOWLEDGE[1]}: {link}" if link else ""
 
 
-def envelope(push: Push) -> dict[str, object]:
-    """What programs are sent, the same on every attempt: `type`, `timestamp` (of the push, RFC 3339), `key`, `data`."""
+def envelope(push: Push, link: str = "") -> dict[str, object]:
+    """What programs are sent, the same on every attempt: `type`, `timestamp` (of the push, RFC 3339), `key`, `data`.
+
+    With a `link` by which the push is answered, `data` holds it.
+    """
     data = dict(push.body)
     kind = data.pop("type", "incident")
+    if link:
+        data["link"] = link
     return {"type": kind, "timestamp": rfc3339(push.at), "key": push.key, "data": data}

@@ -15,6 +15,7 @@ from monitor.directory import NOBODY, Contacts, Reach, address_of
 from monitor.gateways import Gateway
 from monitor.message_facts import name_of
 from monitor.posting import Poster, judge, judge_code
+from monitor.wording import asks
 from rules.model import Push
 
 
@@ -46,14 +47,15 @@ class HttpGateway:
     async def send(self, push: Push, *, attempt: int) -> str:
         """Ask the gateway once. An attempt whose answer was lost may ring twice: gateways know no idempotency."""
         mobile = self._number(push)
-        words = blanks(push, voice=self._voice, english=self._english, link=self._link(push))
+        link = self._link(push) if asks(push) else ""
+        words = blanks(push, voice=self._voice, english=self._english, link=link)
         who = name_of(push, 1 if self._english else 0)
         request = self._gateway.request({**words, "mobile": mobile, "name": who})
         address = self._gateway.address
         answer = await address.post(
             self._poster, request.body, request.headers, query=request.query, method=request.method
         )
-        shown = address.shown(answer, mobile, mobile.removeprefix("+86"))
+        shown = address.shown(answer, mobile, mobile.removeprefix("+86"), link)
         if self._gateway.codes is None:
             judge(answer, shown)
             return shown

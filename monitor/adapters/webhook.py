@@ -16,7 +16,7 @@ from standardwebhooks.webhooks import EmptyWebhookSecretError
 
 from monitor.ports import NeverWill
 from monitor.posting import Address, Poster, as_json, judge
-from monitor.wording import envelope
+from monitor.wording import asks, envelope
 from rules.model import SECOND, Micros, Push
 
 GONE = 410
@@ -37,20 +37,26 @@ class Webhook:
         *,
         headers: Mapping[str, SecretStr] | None = None,
         tls: ssl.SSLContext | None = None,
+        link: Callable[[Push], str] = lambda _: "",
         now: Callable[[], Micros] = lambda: time.time_ns() // 1000,
     ) -> None:
-        """`headers` are added as they are (an API key, for example); `tls` replaces the system's trust."""
+        """`headers` are added as they are (an API key, for example); `tls` replaces the system's trust.
+
+        `link` gives the address by which a push is acknowledged, or nothing.
+        """
         self.name = name
         self._poster = poster
         self._headers = dict(headers or {})
         self._address = Address(url, secrets=(*secrets, *self._headers.values()))
         self._signers = [_signer(secret, number) for number, secret in enumerate(secrets, 1)]
         self._tls = tls
+        self._link = link
         self._now = now
 
     async def send(self, push: Push, *, attempt: int) -> str:
         """Deliver once. 2xx is accepted, whatever the body says."""
-        body = as_json(envelope(push))
+        link = self._link(push) if asks(push) else ""
+        body = as_json(envelope(push, link))
         headers = {
             **{name: value.get_secret_value() for name, value in self._headers.items()},
             "content-type": "application/json",
@@ -59,7 +65,7 @@ class Webhook:
             **self._signed(push.key, body),
         }
         answer = await self._address.post(self._poster, body, headers, tls=self._tls)
-        shown = self._address.shown(answer)
+        shown = self._address.shown(answer, link)
         if answer.status == GONE:
             raise NeverWill(f"the receiver wants no more messages: {shown}")
         judge(answer, shown)

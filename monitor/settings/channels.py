@@ -74,7 +74,8 @@ class DingTalkChannel(Pushing):
     """The word the robot insists on, where it is secured by one."""
     mobiles: tuple[str, ...] = ()
     at_all: Switch = False
-    style: Literal["text", "markdown"] = "text"
+    style: Literal["text", "markdown", "card"] = "text"
+    """A card has a button to acknowledge by."""
     base_url: WebAddress = "https://oapi.dingtalk.com"
     rate_per_minute: Annotated[Whole, Field(ge=1, le=100_000)] | None = 20
 
@@ -86,7 +87,8 @@ class WeComChannel(Pushing):
     key: Secret
     mobiles: tuple[str, ...] = ()
     at_all: Switch = False
-    style: Literal["text", "markdown"] = "text"
+    style: Literal["text", "markdown", "card"] = "text"
+    """A card has a button to acknowledge by, and mentions nobody: a call that mentions somebody is sent as text."""
     base_url: WebAddress = "https://qyapi.weixin.qq.com"
     rate_per_minute: Annotated[Whole, Field(ge=1, le=100_000)] | None = 20
 
@@ -106,6 +108,7 @@ class FeishuChannel(Pushing):
     keyword: str = Field(default="", max_length=50)
     users: tuple[Annotated[str, written(r"all|ou_[A-Za-z0-9_-]{1,64}", "write an open id (ou_…) or all")], ...] = ()
     """Open ids to mention; the robot cannot mention mobile numbers."""
+    style: Literal["text", "card"] = "text"
     base_url: WebAddress = "https://open.feishu.cn"
     rate_per_minute: Annotated[Whole, Field(ge=1, le=100_000)] | None = 100
 

@@ -705,6 +705,145 @@ async def test_dingtalk_as_markdown_with_keyword_and_without_secret(poster: Post
         assert message["at"] == {"atMobiles": [MOBILE], "isAtAll": True}
 
 
+LINK = "https://board.example/a/signed-token-of-the-link"
+
+
+def call(kind: str = "incident.call", to: str = "", **incident: Any) -> Push:
+    return replace(a_push(kind, **incident), to=to)
+
+
+async def test_a_dingtalk_card_has_a_button_while_nobody_has_acknowledged(poster: Poster) -> None:
+    async with provider(ok('{"errcode":0}')) as server:
+        channel = DingTalk(
+            "duty", poster, SecretStr(TOKEN), mobiles=[MOBILE], style="card", keyword="消防", link=lambda _: LINK,
+            base_url=server.url,
+        )  # fmt: skip
+        for push in (call(), call("incident.update"), call(state="acknowledged")):
+            await channel.send(push, attempt=1)
+        card, news, late = (request.json for request in server.received)
+        assert card["msgtype"] == "actionCard"
+        assert card["actionCard"]["singleURL"] == LINK
+        assert card["actionCard"]["singleTitle"] == "接警 Acknowledge"
+        assert card["actionCard"]["title"].startswith("【火警，无人接警】3号楼2层充电库 感烟报警")
+        assert card["actionCard"]["text"].endswith(f"@{MOBILE}\n消防")
+        assert card["at"]["atMobiles"] == [MOBILE]
+        assert [message["msgtype"] for message in (news, late)] == ["text", "text"]
+        assert LINK not in news["text"]["content"] + late["text"]["content"]
+
+
+async def test_a_feishu_card_has_a_button_and_its_names_are_dead(poster: Poster) -> None:
+    async with provider(ok('{"code":0}')) as server:
+        channel = Feishu(
+            "duty", poster, SecretStr(TOKEN), SecretStr(FEISHU_SECRET), users=["ou_abc1"], style="card",
+            link=lambda _: LINK, base_url=server.url,
+        )  # fmt: skip
+        await channel.send(
+            call(title={"zh": "[点我](http://evil.example)<at id=all></at>", "en": "x" * 9000}), attempt=1
+        )
+        await channel.send(call("incident.update"), attempt=1)
+        first, news = server.received
+        assert len(first.body) < 20_000
+        card = first.json["card"]
+        assert first.json["msg_type"] == "interactive"
+        assert card["header"]["template"] == "red"
+        words, button = card["elements"][0]["text"]["content"], card["elements"][1]["actions"][0]
+        assert words.endswith("\n<at id=ou_abc1></at>")
+        assert not set(words.removesuffix("<at id=ou_abc1></at>")) & set("<>[]()")
+        assert (button["url"], button["text"]["content"]) == (LINK, "接警 Acknowledge")
+        assert {"timestamp", "sign"} <= set(first.json)
+        assert news.json["msg_type"] == "text"
+
+
+async def test_a_wecom_card_gives_way_to_a_text_where_somebody_must_be_mentioned(poster: Poster) -> None:
+    async with provider(ok('{"errcode":0}')) as server:
+        channel = WeCom(
+            "duty", poster, SecretStr(TOKEN), style="card", contacts=CONTACTS, link=lambda _: LINK, base_url=server.url
+        )  # fmt: skip
+        await channel.send(call(title={"zh": "烟" * 900, "en": "smoke" * 200}), attempt=1)
+        await channel.send(call(to="duty-1"), attempt=1)
+        await channel.send(call("incident.update"), attempt=1)
+        card, mention, news = (request.json for request in server.received)
+        assert card["msgtype"] == "template_card"
+        assert card["template_card"]["card_action"] == {"type": 1, "url": LINK}
+        assert card["template_card"]["jump_list"] == [{"type": 1, "url": LINK, "title": "接警 Acknowledge"}]
+        assert len(card["template_card"]["sub_title_text"].encode()) <= 480
+        assert mention["text"]["mentioned_mobile_list"] == [MOBILE]
+        assert mention["text"]["content"].endswith(f"\n接警 Acknowledge: {LINK}")
+        assert len(mention["text"]["content"].encode()) <= 2048
+        assert news["msgtype"] == "text"
+
+
+@every_robot
+async def test_a_card_without_a_link_is_a_text(sort: Sort, poster: Poster) -> None:
+    makers: dict[str, Callable[[str], Channel]] = {
+        "dingtalk": lambda url: DingTalk("duty", poster, SecretStr(TOKEN), style="card", base_url=url),
+        "wecom": lambda url: WeCom("duty", poster, SecretStr(TOKEN), style="card", base_url=url),
+        "feishu": lambda url: Feishu("duty", poster, SecretStr(TOKEN), style="card", base_url=url),
+    }
+    async with provider(ok(sort.accepted)) as server:
+        await makers[sort.name](server.url).send(call(), attempt=1)
+        assert server.received[0].json.get("msgtype", server.received[0].json.get("msg_type")) == "text"
+
+
+PEOPLE = {
+    "by-mobile": Contact(mobile=SecretStr(f"+86{MOBILE}"), feishu=SecretStr("ou_person1")),
+    "by-id": Contact(dingtalk=SecretStr("manager7"), wecom=SecretStr("manager7"), feishu=SecretStr("not an open id")),
+}
+
+
+@every_robot
+async def test_the_person_who_is_called_is_mentioned_and_nobody_else(sort: Sort, poster: Poster) -> None:
+    makers: dict[str, Callable[[str], Channel]] = {
+        "dingtalk": lambda url: DingTalk(
+            "duty", poster, SecretStr(TOKEN), mobiles=["13800000000"], at_all=True, contacts=PEOPLE, base_url=url
+        ),
+        "wecom": lambda url: WeCom("duty", poster, SecretStr(TOKEN), at_all=True, contacts=PEOPLE, base_url=url),
+        "feishu": lambda url: Feishu("duty", poster, SecretStr(TOKEN), users=["all"], contacts=PEOPLE, base_url=url),
+    }
+    async with provider(ok(sort.accepted)) as server:
+        channel = makers[sort.name](server.url)
+        replies = [await channel.send(call(to=who), attempt=1) for who in ("by-mobile", "by-id", "stranger")]
+        mobile, by_id, stranger = (request.json for request in server.received)
+        if sort.name == "dingtalk":
+            assert mobile["at"] == {"atMobiles": [MOBILE], "isAtAll": False}
+            assert mobile["text"]["content"].endswith(f"@{MOBILE}")
+            assert by_id["at"] == {"atMobiles": [], "isAtAll": False, "atUserIds": ["manager7"]}
+            assert stranger["at"] == {"atMobiles": [], "isAtAll": False}
+        elif sort.name == "wecom":
+            assert mobile["text"]["mentioned_mobile_list"] == [MOBILE]
+            assert by_id["text"]["mentioned_list"] == ["manager7"]
+            assert set(stranger["text"]) == {"content"}
+        else:
+            assert mobile["content"]["text"].endswith('<at user_id="ou_person1"></at>')
+            assert "<at" not in by_id["content"]["text"] + stranger["content"]["text"]
+        assert "person 'stranger' was not mentioned: no " in replies[-1]
+        assert replies[0] == f"HTTP 200 {sort.accepted}"
+        assert all("呼叫：" in json.dumps(r.json, ensure_ascii=False) for r in server.received)
+
+
+async def test_a_robot_that_quotes_number_and_link_shows_neither(poster: Poster) -> None:
+    async with provider(echo()) as server:
+        robots: list[Channel] = [
+            DingTalk("duty", poster, SecretStr(TOKEN), contacts=PEOPLE, link=lambda _: LINK, base_url=server.url),
+            WeCom("duty", poster, SecretStr(TOKEN), contacts=PEOPLE, link=lambda _: LINK, base_url=server.url),
+            Feishu("duty", poster, SecretStr(TOKEN), contacts=PEOPLE, link=lambda _: LINK, base_url=server.url),
+            Webhook("duty", poster, server.url, link=lambda _: LINK),
+        ]
+        for robot in robots:
+            with pytest.raises((TryAgain, NeverWill)) as caught:
+                await robot.send(call(to="by-mobile"), attempt=1)
+            assert MOBILE not in str(caught.value)
+            assert LINK not in str(caught.value)
+
+
+async def test_a_webhook_is_told_where_a_call_is_answered(poster: Poster) -> None:
+    async with provider(ok("")) as server:
+        channel = Webhook("duty", poster, server.url, link=lambda _: LINK)
+        for push in (call(), call("incident.update")):
+            await channel.send(push, attempt=1)
+        assert [request.json["data"].get("link") for request in server.received] == [LINK, None]
+
+
 async def test_wecom_text_and_markdown(poster: Poster) -> None:
     async with provider(ok('{"errcode":0}')) as server:
         await WeCom("duty", poster, SecretStr(TOKEN), mobiles=[MOBILE], at_all=True, base_url=server.url).send(
