@@ -226,7 +226,32 @@ class OutboxRow(NamedTuple):
     next_at: Micros | None
 
 
-class Ledger(Protocol):
+class Records(Protocol):
+    """What the ledger keeps of incidents, for whoever only reads: the console, reports, evidence."""
+
+    async def incidents(
+        self, *, open_only: bool = False, since: Micros = 0, before: Micros | None = None, station: str | None = None,
+        limit: int = 100,
+    ) -> list[Incident]:  # fmt: skip
+        """Those raised in [since, before), newest first; of one station if its key is given (`""`: of none)."""
+
+    async def incident(self, incident_id: str) -> Incident | None:
+        """One incident."""
+
+    async def timeline(self, incident_id: str) -> list[TimelineRow]:
+        """Its entries, oldest first."""
+
+    async def timelines(self, incidents: Sequence[str], steps: Collection[str] = ()) -> list[TimelineRow]:
+        """The entries of several incidents, oldest first; only these steps if any are given."""
+
+    async def pushes_of(self, incident: str) -> list[OutboxRow]:
+        """All pushes of an incident, oldest first."""
+
+    async def suppressions(self, *, open_only: bool = False, limit: int = 1000) -> list[Suppression]:
+        """Measures that keep alarms from paging, newest first; `open_only`: those that have not ended."""
+
+
+class Ledger(Records, Protocol):
     """The spine: what was not written here did not happen, what was written is never lost.
 
     One writer; every method may be awaited from the event loop at any time and never blocks it. Reads see all commits that
@@ -253,27 +278,6 @@ class Ledger(Protocol):
 
     async def open_pushes(self) -> list[OutboxRow]:
         """Pushes that are neither accepted nor dead nor withdrawn, oldest first."""
-
-    async def pushes_of(self, incident: str) -> list[OutboxRow]:
-        """All pushes of an incident, oldest first."""
-
-    async def incidents(
-        self, *, open_only: bool = False, since: Micros = 0, before: Micros | None = None, station: str | None = None,
-        limit: int = 100,
-    ) -> list[Incident]:  # fmt: skip
-        """Those raised in [since, before), newest first; of one station if its key is given (`""`: of none)."""
-
-    async def incident(self, incident_id: str) -> Incident | None:
-        """One incident."""
-
-    async def timeline(self, incident_id: str) -> list[TimelineRow]:
-        """Its entries, oldest first."""
-
-    async def timelines(self, incidents: Sequence[str], steps: Collection[str] = ()) -> list[TimelineRow]:
-        """The entries of several incidents, oldest first; only these steps if any are given."""
-
-    async def suppressions(self, *, open_only: bool = False, limit: int = 1000) -> list[Suppression]:
-        """Measures that keep alarms from paging, newest first; `open_only`: those that have not ended."""
 
     async def entries_after(self, entry_id: int, limit: int = 500) -> list[TimelineRow]:
         """Entries of all incidents after one, oldest first: the live stream's resume."""
@@ -344,6 +348,7 @@ __all__ = [
     "Point",
     "PortError",
     "Quarantined",
+    "Records",
     "TapeRecord",
     "TimelineRow",
     "TryAgain",

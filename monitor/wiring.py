@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -35,10 +35,11 @@ from monitor.gateways.tencent import Tencent
 from monitor.ledger import copies
 from monitor.ledger.connection import LedgerError
 from monitor.ledger.past import Past, opened_past
+from monitor.ledger.records import opened_records
 from monitor.links import Links
 from monitor.lookout import Limits
 from monitor.outbox import LaneLimits
-from monitor.ports import Channel, History, Message
+from monitor.ports import Channel, History, Message, Records
 from monitor.posting import Codes
 from monitor.settings import Settings
 from monitor.settings.channels import (
@@ -115,6 +116,11 @@ def taped(folder: Path, begin: Micros, end: Micros) -> AbstractContextManager[tu
 def present(folder: Path) -> AbstractContextManager[Past]:
     """Newest snapshot and tape of the ledger in a data folder; a daemon may be writing it. Raises LedgerError."""
     return opened_past(folder)
+
+
+def records(folder: Path) -> AbstractAsyncContextManager[Records]:
+    """The incidents that the ledger in a data folder keeps; a daemon may be writing it. Raises LedgerError."""
+    return opened_records(folder)
 
 
 def limits(settings: Settings) -> Limits:
@@ -277,6 +283,7 @@ __all__ = [
     "limits",
     "links",
     "present",
+    "records",
     "send",
     "tap",
     "taped",

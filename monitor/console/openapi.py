@@ -48,6 +48,7 @@ _COOKIE = (
 
 _EXAMPLES = {
     "text/csv": "at,value\r\n2026-11-22T00:00:00.250Z,0.31\r\n",
+    "text/html": '<!doctype html><html lang="zh-CN">…</html>',
     "text/plain": 'wanglou_messages_total{verdict="live"} 42.0\n',
     "text/event-stream": 'id: 17\nevent: entry\ndata: {"id":17,"at":"2026-11-22T00:00:00Z","incident":"…"}\n\n',
 }

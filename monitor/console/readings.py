@@ -16,11 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from monitor.console.answers_account import BucketedReadings, BucketPoint, RawPoint, Readings
 from monitor.console.context import clean, context, question, reply, whole_moments
+from monitor.console.preferences import preferred
 from monitor.console.problems import Problem
 from monitor.console.times import Moment, Span, rfc3339
 from monitor.ports import History
 from rules.model import HOUR, SECOND, Device, Micros
 
+_MEDIA = ("application/json", "text/csv")
 MAX_BUCKETS = 10_000
 """Steps in one answer."""
 
@@ -54,7 +56,7 @@ async def readings(request: web.Request) -> web.StreamResponse:
     start = asked.start if asked.start is not None else stop - HOUR
     if start >= stop:
         raise Problem(400, "from: must come before to")
-    as_csv = asked.format == "csv" or (asked.format is None and _prefers_csv(request))
+    as_csv = asked.format == "csv" or (asked.format is None and preferred(request, _MEDIA) == "text/csv")
     if asked.step is None:
         return await _raw(request, it.history, device, asked, start, stop, as_csv=as_csv)
     return await _bucketed(it.history, device, asked.quantity, start, stop, asked.step, as_csv=as_csv)
@@ -115,20 +117,3 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[object]], device: Device
             "Content-Disposition": f'attachment; filename="{name}.csv"',
         },
     )
-
-
-def _prefers_csv(request: web.Request) -> bool:
-    """Whether Accept gives text/csv more weight than JSON (RFC 9110 12.5.1)."""
-    weights = {"text/csv": 0.0, "application/json": 0.0}
-    given: dict[str, float] = {}
-    for part in request.headers.get("Accept", "*/*").split(","):
-        media, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        weight = 1.0
-        for parameter in parameters:
-            if match := re.fullmatch(r"q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)", parameter):
-                weight = float(match[1])
-        given[media] = weight
-    for media in weights:
-        ranges = (media, f"{media.partition('/')[0]}/*", "*/*")
-        weights[media] = next((given[r] for r in ranges if r in given), 0.0)
-    return weights["text/csv"] > weights["application/json"]

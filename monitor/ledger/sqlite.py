@@ -7,7 +7,6 @@ record of the tape is one row, so a batch of a thousand messages costs one inser
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,11 +14,11 @@ from typing import Any, TypeVar
 
 from monitor.chain import first_link
 from monitor.ledger.connection import FILE, connect, lock, one, opened, roll_back
-from monitor.ledger.rows import ENTRIES, PUSHES, entry, push, quarantine, statements, suppression
+from monitor.ledger.records import Records
+from monitor.ledger.rows import ENTRIES, PUSHES, entry, push, quarantine, statements
 from monitor.ports import Batch, LedgerSize, OutboxRow, Quarantined, TapeRecord, TimelineRow, Unregistered
 from monitor.tape import pack, unpack
-from rules.model import Incident, Micros, Suppression
-from rules.response import incident_from_plain
+from rules.model import Micros
 
 SLICE = 64
 """Tape records that one step of pruning deletes, so that no alarm waits for it."""
@@ -32,7 +31,7 @@ _FORGET_PUSHES = """DELETE FROM push WHERE number IN (SELECT number FROM push WH
                     AND outcome NOT IN ('pending', 'retry')"""
 
 
-class SqliteLedger:
+class SqliteLedger(Records):
     """See monitor.ports.Ledger for the contract. `close` when done."""
 
     def __init__(self, folder: Path) -> None:
@@ -45,21 +44,18 @@ class SqliteLedger:
         except BaseException:
             self._lock.close()
             raise
-        self._reading = connect(self.path, read_only=True)
+        super().__init__(connect(self.path, read_only=True))
         self._writer = ThreadPoolExecutor(1, "ledger-writer")
-        self._reader = ThreadPoolExecutor(1, "ledger-reader")
         self.last_seq = one(
             self._db,
             "SELECT max(coalesce((SELECT max(last_seq) FROM tape), 0), coalesce((SELECT max(seq) FROM snapshot), 0))",
         )
         self.tape_bytes = one(self._db, "SELECT coalesce(sum(length(record)), 0) FROM tape")
-        (self.identity,) = self._db.execute("SELECT value FROM fact WHERE name = 'ledger'").fetchone()
 
     async def close(self) -> None:
         """Finish what runs and close the file; the write-ahead log is folded in."""
-        for pool in (self._writer, self._reader):
-            await asyncio.get_running_loop().run_in_executor(None, pool.shutdown)
-        self._reading.close()
+        await asyncio.get_running_loop().run_in_executor(None, self._writer.shutdown)
+        await super().close()
         self._db.close()
         self._lock.close()
 
@@ -175,53 +171,6 @@ class SqliteLedger:
             push(row) for row in await self._select(f"{PUSHES} WHERE outcome IN ('pending', 'retry') ORDER BY number")
         ]
 
-    async def pushes_of(self, incident: str) -> list[OutboxRow]:
-        """Oldest first."""
-        return [push(row) for row in await self._select(f"{PUSHES} WHERE incident = ? ORDER BY number", (incident,))]
-
-    async def incidents(
-        self, *, open_only: bool = False, since: Micros = 0, before: Micros | None = None, station: str | None = None,
-        limit: int = 100,
-    ) -> list[Incident]:  # fmt: skip
-        """Newest first."""
-        where = ["raised_at >= ?", "raised_at < ?"]
-        values: list[Any] = [since, 1 << 62 if before is None else before]
-        if open_only:
-            where.append("is_open = 1")
-        if station is not None:
-            where.append("station = ?")
-            values.append(station)
-        sql = f"SELECT record FROM incident WHERE {' AND '.join(where)} ORDER BY raised_at DESC, id DESC LIMIT ?"  # noqa: S608
-
-        def read() -> list[Incident]:
-            rows = self._reading.execute(sql, (*values, limit)).fetchall()
-            return [incident_from_plain(json.loads(record)) for (record,) in rows]
-
-        return await self._read(read)
-
-    async def incident(self, incident_id: str) -> Incident | None:
-        """One incident."""
-        rows = await self._select("SELECT record FROM incident WHERE id = ?", (incident_id,))
-        return incident_from_plain(json.loads(rows[0][0])) if rows else None
-
-    async def timeline(self, incident_id: str) -> list[TimelineRow]:
-        """Oldest first."""
-        return [entry(row) for row in await self._select(f"{ENTRIES} WHERE incident = ? ORDER BY id", (incident_id,))]
-
-    async def timelines(self, incidents: Sequence[str], steps: Collection[str] = ()) -> list[TimelineRow]:
-        """Of several incidents, oldest first."""
-        # As one JSON text each: a statement takes only so many values.
-        some = "incident IN (SELECT value FROM json_each(?)) AND (? OR step IN (SELECT value FROM json_each(?)))"
-        sql = f"{ENTRIES} WHERE {some} ORDER BY id"
-        values = (json.dumps(list(incidents)), not steps, json.dumps(list(steps)))
-        return await self._read(lambda: [entry(row) for row in self._reading.execute(sql, values)])
-
-    async def suppressions(self, *, open_only: bool = False, limit: int = 1000) -> list[Suppression]:
-        """Newest first."""
-        where = "WHERE ended_at IS NULL" if open_only else ""
-        sql = f"SELECT record FROM suppression {where} ORDER BY since DESC, id DESC LIMIT ?"  # noqa: S608 - two constants
-        return [suppression(record) for (record,) in await self._select(sql, (limit,))]
-
     async def entries_after(self, entry_id: int, limit: int = 500) -> list[TimelineRow]:
         """Oldest first."""
         return [
@@ -258,9 +207,3 @@ class SqliteLedger:
 
     async def _write(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._writer, work)
-
-    async def _read(self, work: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._reader, work)
-
-    async def _select(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        return await self._read(lambda: self._reading.execute(sql, values).fetchall())

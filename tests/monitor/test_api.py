@@ -519,3 +519,34 @@ async def test_head_answers_as_get_without_a_body() -> None:
     async with Yard().console() as api:
         reply = await api.ask("HEAD", "/api/v1/zones", checked=False)
         assert (reply.status, reply.body) == (200, b"")
+
+
+# --- reports ----------------------------------------------------------------------------------------------------------
+
+
+async def test_service_levels_as_json_sheet_and_page() -> None:
+    yard = Yard()
+    await yard.commit(fire())
+    path = "/api/v1/reports/sla?month=2026-11"
+    async with yard.console() as api:
+        told = await api.get(path)
+        (station,) = told["stations"]
+        assert (told["month"], station["station"], station["responses"][0]["incident"]) == ("2026-11", "post-1", "i-1")
+        assert station["responses"][0]["seconds"] == {"dispatch": 0.25}
+        page = await api.ask("GET", path, headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+        assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert page.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'sha256-")
+        assert "东门微型消防站" in page.body.decode()
+        sheet = await api.ask("GET", f"{path}&format=csv&table=responses&station=post-1")
+        assert sheet.headers["Content-Disposition"] == 'attachment; filename="sla-2026-11-responses.csv"'
+        assert sheet.body.startswith(b"\xef\xbb\xbf")
+        assert (await api.ask("GET", path, headers={"Accept": "application/json"})).headers["Vary"] == "Accept"
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("", 400), ("month=2026-13", 400), ("month=2026-11&table=all", 400), ("month=2026-11&station=post-9", 404)],
+)
+async def test_a_report_is_asked_for_rightly(query: str, status: int) -> None:
+    async with Yard().console() as api:
+        assert (await api.ask("GET", f"/api/v1/reports/sla?{query}")).status == status

@@ -1,0 +1,134 @@
+"""The shapes of the reports as the API and the command line say them.
+
+Knows no HTTP; see `answers.py` for what all answers have in common. Durations are seconds.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from monitor.console.answers import Answer
+from monitor.console.times import Time
+from monitor.reports.responses import GOALS, Group, Hop, Response
+from monitor.reports.sheets import seconds
+from monitor.reports.sla import Figures, GoalFigures, SlaReport, StationReport
+from monitor.reports.spreads import Spread
+from rules.model import Disposition, Kind, Text
+
+
+class SpreadAnswer(Answer):
+    """How durations are spread, by nearest rank; null where there is none."""
+
+    n: int
+    p50_seconds: float | None
+    p90_seconds: float | None
+    max_seconds: float | None
+
+    @classmethod
+    def of(cls, it: Spread) -> SpreadAnswer:
+        """In seconds."""
+        return cls(n=it.n, p50_seconds=seconds(it.p50), p90_seconds=seconds(it.p90), max_seconds=seconds(it.longest))
+
+
+class GoalAnswer(Answer):
+    """How one goal was reached. `share` is `missed` of `decided`: the promises that are due by now."""
+
+    took: SpreadAnswer
+    decided: int
+    missed: int
+    share: float | None
+
+    @classmethod
+    def of(cls, it: GoalFigures) -> GoalAnswer:
+        """As counted."""
+        return cls(took=SpreadAnswer.of(it.took), decided=it.decided, missed=it.missed, share=it.share)
+
+
+class FiguresAnswer(Answer):
+    """The responses of one group and kind; `kind` is null for all kinds of the group together."""
+
+    group: Group
+    kind: Kind | None
+    incidents: int
+    open: int
+    again: int = Field(description="Times that danger came back after it was resolved; each is a response of its own.")
+    to_verify: int = Field(description="Responses on doubtful evidence, which nobody was dispatched for.")
+    goals: dict[str, GoalAnswer]
+    hops: dict[Hop, SpreadAnswer]
+    slowest: dict[Hop, int] = Field(description="How often each hop took most of the time.")
+
+    @classmethod
+    def of(cls, it: Figures) -> FiguresAnswer:
+        """As counted."""
+        return cls(
+            group=it.group, kind=it.kind, incidents=it.incidents, open=it.open, again=it.again, to_verify=it.to_verify,
+            goals={goal: GoalAnswer.of(found) for goal, found in it.goals.items()},
+            hops={hop: SpreadAnswer.of(found) for hop, found in it.hops.items()}, slowest=dict(it.slowest),
+        )  # fmt: skip
+
+
+class ResponseAnswer(Answer):
+    """One raising of an incident and what came of it."""
+
+    incident: str
+    number: int
+    group: Group
+    kind: Kind
+    zone: str
+    title: Text
+    began_at: Time
+    certain: bool
+    seconds: dict[str, float] = Field(description="Goal → seconds after `began_at`; only goals that were reached.")
+    hops: dict[Hop, float] = Field(description="Hop → seconds; only those that are known.")
+    slowest: Hop | None
+    missed: list[str]
+    disposition: Disposition | None
+
+    @classmethod
+    def of(cls, it: Response) -> ResponseAnswer:
+        """As read off the timeline."""
+        incident = it.incident
+        took = {goal: span / 1e6 for goal in GOALS if (span := it.took(goal)) is not None}
+        return cls(
+            incident=incident.id, number=it.number, group=it.group, kind=incident.kind, zone=incident.zone, title=incident.title,
+            began_at=it.began_at, certain=it.certain, seconds=took, hops={hop: span / 1e6 for hop, span in it.hops().items()},
+            slowest=it.slowest(), missed=[goal for goal in GOALS if goal in it.missed], disposition=incident.disposition,
+        )  # fmt: skip
+
+
+class StationReportAnswer(Answer):
+    """A station's month."""
+
+    station: str
+    name: Text
+    figures: list[FiguresAnswer]
+    responses: list[ResponseAnswer]
+
+    @classmethod
+    def of(cls, it: StationReport) -> StationReportAnswer:
+        """Figures and every response."""
+        return cls(
+            station=it.station, name=it.name, figures=[FiguresAnswer.of(line) for line in it.figures],
+            responses=[ResponseAnswer.of(response) for response in it.responses],
+        )  # fmt: skip
+
+
+class SlaAnswer(Answer):
+    """Service levels of a month of China's calendar."""
+
+    month: str
+    since: Time
+    before: Time
+    made_at: Time
+    complete: bool = Field(
+        description="False: more incidents than one report counts; these are the first of the month."
+    )
+    stations: list[StationReportAnswer]
+
+    @classmethod
+    def of(cls, it: SlaReport) -> SlaAnswer:
+        """The whole report."""
+        return cls(
+            month=str(it.month), since=it.month.since, before=it.month.before, made_at=it.made_at, complete=it.complete,
+            stations=[StationReportAnswer.of(station) for station in it.stations],
+        )  # fmt: skip

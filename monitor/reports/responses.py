@@ -1,0 +1,178 @@
+"""What was promised and done about an incident, read off its timeline: one response for each time that it was raised.
+
+The record of an incident tells only the last time (a danger that comes back after `resolved` begins all anew); the timeline tells
+every time, so that a missed deadline is not forgotten by a re-alarm. Knows the steps of timelines; no ledger but by the port.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from monitor.ports import Records, TimelineRow
+from monitor.reports.periods import Month
+from rules.model import Freshness, Incident, IncidentState, Kind, Micros, Step
+
+MOST = 20_000
+"""Incidents of one report."""
+SLICE = 200
+"""Incidents whose timelines are read at once: the event loop is never held for long."""
+
+GOALS = ("dispatch", "acknowledge", "on_scene", "resolve")
+"""What is measured, in the order in which it is expected. `acknowledge` is promised by nobody."""
+
+_REACHED: Mapping[str, str] = {
+    Step.DISPATCHED: "dispatch",
+    Step.ACKNOWLEDGED: "acknowledge",
+    Step.ON_SCENE: "on_scene",
+    Step.RESOLVED: "resolve",
+}
+STEPS = frozenset(
+    {Step.RAISED, Step.REALARM, Step.CONFIRMED, Step.ESCALATED, Step.RELEASED, Step.OVERDUE, Step.CLOSED, *_REACHED}
+)
+"""The steps that responses are read off."""
+
+
+class Group(StrEnum):
+    """What is never counted together."""
+
+    REAL = "real"
+    EXERCISE = "exercise"
+    WITHHELD = "withheld"
+
+
+class Hop(StrEnum):
+    """Where the time from the reading to a person's acknowledgement goes."""
+
+    DEVICE = "device"
+    """From the device's own clock to us: its radio, gateway and broker."""
+    RULE = "rule"
+    """From the first word of the danger to the alarm: what the rule waits for."""
+    PUSH = "push"
+    """From the alarm until a provider has accepted a dispatch."""
+    HUMAN = "human"
+    """From the accepted dispatch until somebody acknowledges."""
+
+
+@dataclass(slots=True)
+class Response:
+    """What came of one raising of an incident."""
+
+    incident: Incident
+    number: int
+    """1 for the first raising."""
+    began_at: Micros
+    """From here the promise runs: the alarm; or what confirmed it where its evidence was not live, what turned a mere FAULT into more,
+    or the end of the measure that withheld it."""
+    certain: bool
+    """False: nobody was dispatched, somebody was asked to verify."""
+    reached: dict[str, Micros] = field(default_factory=dict)
+    """Goal → when it was reached first."""
+    passed: set[str] = field(default_factory=set)
+    """Goals that were reached, or skipped because a later one was."""
+    missed: set[str] = field(default_factory=set)
+
+    @property
+    def group(self) -> Group:
+        """An exercise is an exercise also when it is withheld."""
+        if self.incident.exercise:
+            return Group.EXERCISE
+        return Group.WITHHELD if self.incident.withheld else Group.REAL
+
+    def took(self, goal: str) -> Micros | None:
+        """How long after the beginning it was reached."""
+        at = self.reached.get(goal)
+        return None if at is None else at - self.began_at
+
+    def decided(self, goal: str) -> bool:
+        """Was it promised, and is it clear by now whether it was kept?"""
+        promised = goal in self.missed or (self.certain and getattr(self.incident, f"{goal}_due_at", None) is not None)
+        return promised and (goal in self.missed or goal in self.passed)
+
+    def hops(self) -> dict[Hop, Micros]:
+        """Those that are known. What a device or a rule took is known of the first raising; a device whose clock is ahead says nothing."""
+        it, found = self.incident, dict[Hop, Micros | None]()
+        if self.number == 1 and it.sensed_at is not None:
+            found[Hop.DEVICE] = None if it.measured_at is None else it.sensed_at - it.measured_at
+            found[Hop.RULE] = it.raised_at - it.sensed_at
+        dispatched, acknowledged = self.reached.get("dispatch"), self.reached.get("acknowledge")
+        if dispatched is not None:
+            found[Hop.PUSH] = dispatched - self.began_at
+            if acknowledged is not None:
+                found[Hop.HUMAN] = acknowledged - dispatched
+        return {hop: span for hop, span in found.items() if span is not None and span >= 0}
+
+    def slowest(self) -> Hop | None:
+        """The hop that took most of the time."""
+        hops = self.hops()
+        return max(hops, key=lambda hop: hops[hop]) if hops else None
+
+
+def responses(incident: Incident, timeline: Iterable[TimelineRow]) -> list[Response]:
+    """Each raising of an incident, oldest first; of its timeline only STEPS are needed."""
+    found: list[Response] = []
+    kind: object = None
+    for row in timeline:
+        if row.step in (Step.RAISED, Step.REALARM) or not found:
+            live = row.detail.get("evidence", Freshness.LIVE) == Freshness.LIVE
+            found.append(Response(incident, len(found) + 1, row.at, live))
+        now = found[-1]
+        fault, kind = kind == Kind.FAULT, row.detail.get("kind", kind)
+        if row.step == Step.CONFIRMED and not now.certain:
+            now.began_at, now.certain = row.at, True
+        elif row.step == Step.RELEASED or (row.step == Step.ESCALATED and fault):
+            if "acknowledge" not in now.reached:
+                now.began_at = row.at
+                now.reached.clear()  # who was told of a fault, or of nothing, was not sent yet
+        elif row.step == Step.OVERDUE:
+            now.missed.add(str(row.detail.get("goal")))
+        elif row.step == Step.CLOSED:
+            now.passed.update(GOALS)
+        elif (goal := _REACHED.get(row.step)) is not None:
+            now.reached.setdefault(goal, row.at)
+            now.passed.update(GOALS[: GOALS.index(goal) + 1])
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The incidents of a month with the rows of their timelines that were asked for."""
+
+    incidents: Sequence[Incident]
+    """Oldest first."""
+    rows: Mapping[str, Sequence[TimelineRow]]
+    complete: bool
+    """False: there were more than MOST, and these are the first of the month."""
+
+    def responses(self) -> Iterator[Response]:
+        """Of all of them."""
+        for incident in self.incidents:
+            yield from responses(incident, self.rows.get(incident.id, ()))
+
+
+async def gather(
+    records: Records, month: Month, *, station: str | None, steps: Iterable[str], most: int = MOST
+) -> Gathered:
+    """What was raised in a month, read day by day and in small slices, so that nobody waits long for the ledger or the event loop."""
+    incidents: list[Incident] = []
+    rows: defaultdict[str, list[TimelineRow]] = defaultdict(list)
+    wanted = frozenset(steps)
+    for since, before in month.days():
+        room = most - len(incidents)
+        found = await records.incidents(since=since, before=before, station=station, limit=most + 1)
+        day = found[::-1][:room]
+        for start in range(0, len(day), SLICE):
+            ids = [incident.id for incident in day[start : start + SLICE]]
+            for row in await records.timelines(ids, wanted):
+                rows[row.incident].append(row)
+        incidents += day
+        if len(found) > room:
+            return Gathered(incidents, rows, complete=False)
+    return Gathered(incidents, rows, complete=True)
+
+
+def is_open(incident: Incident) -> bool:
+    """Has nobody closed it yet?"""
+    return incident.state is not IncidentState.CLOSED
