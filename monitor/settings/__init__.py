@@ -16,7 +16,7 @@ from monitor.directory import Contacts
 from monitor.settings.books import SHIPPED, one_or_many, read_books
 from monitor.settings.channels import ChannelSettings, MqttChannel
 from monitor.settings.fields import FOLDER, Section, Switch, is_duration, write_duration, written
-from monitor.settings.muster import Muster
+from monitor.settings.muster import Muster, callers, posts, said
 from monitor.settings.people import FloodEntry, Ladders, PersonEntry
 from monitor.settings.places import SiteEntry, StationEntry
 from monitor.settings.remedies import explain, readable_people, readable_sites, readable_stations
@@ -131,7 +131,7 @@ class Settings(Section):
             devices=g.devices,
             patterns=tuple(g.patterns),
             sla=self.sla.profiles,
-            plan=self._plan,
+            plan=said(self._plan),
         )
 
     def broker_of(self, name: str, channel: MqttChannel) -> Broker:
@@ -232,9 +232,9 @@ def _surveyed(document: Document, settings: Settings | None) -> tuple[Survey, Pl
         kinds = {name: channel.kind for name, channel in settings.channels.items()}
         survey.places(settings.sites)
         survey.responders(settings.stations, kinds)
-        muster = Muster(survey)
-        muster.call(settings.people, settings.stations, kinds)
-        return survey, muster.plan(kinds, settings.ladders, settings.sla, settings.flood)
+        muster = Muster(survey.meant, survey.tell, kinds)
+        muster.call(callers(settings.people), posts(settings.stations))
+        return survey, muster.plan(survey.ground.authorities, settings.ladders, settings.sla, settings.flood)
     # The file is refused already; what can be read of it is surveyed so that the operator learns everything at once.
     raw = document.data if isinstance(document.data, dict) else {}
     channels = raw.get("channels")
@@ -244,7 +244,8 @@ def _surveyed(document: Document, settings: Settings | None) -> tuple[Survey, Pl
     survey.places(sites, complete=all_zones)
     names = dict.fromkeys(map(str, channels), "") if isinstance(channels, dict) else None
     survey.responders(stations, names, complete=all_zones and all_stations)
-    Muster(survey, complete=everybody and all_stations).call(people, stations, names)
+    muster = Muster(survey.meant, survey.tell, names, complete=everybody and all_stations)
+    muster.call(callers(people), posts(stations))
     return survey, Plan()
 
 

@@ -6,129 +6,184 @@ monitor/reachability.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from monitor.settings.people import FloodEntry, LadderEntry, PersonWords, all_ladders
+from monitor.settings.people import Called, FloodEntry, LadderEntry, PersonWords, Staffed, all_ladders
 from monitor.settings.places import StationEntry
 from monitor.settings.sections import Sla
-from monitor.settings.survey import Survey, present, suggest
+from monitor.settings.survey import present, suggest
 from rules.document import Path
-from rules.model import Kind
+from rules.model import Kind, Station, Text
 from rules.people import Person, Plan, Role, Roster
 
 OF_ZONES = frozenset({Role.FAMILY, Role.GRID_WORKER})
 """Who is called for their zones, whatever station is sent."""
 
 
+class Caller(NamedTuple):
+    """An entry for a person, and where it stands."""
+
+    path: Path
+    key: str
+    name: Text
+    words: Called
+
+
+class Post(NamedTuple):
+    """An entry for a station, and where it stands."""
+
+    path: Path
+    key: str
+    words: Staffed
+    channels: int
+    """How many it listens on."""
+
+
 class Muster:
-    """Walks over people and stations once; what fits is in `people`, `rosters` and `neighbours`, mistakes are the survey's."""
+    """Walks over people and stations once. Mistakes are handed to `tell`: path, message, remedy."""
 
-    def __init__(self, survey: Survey, *, complete: bool = True) -> None:
-        """`complete`: everybody and every station could be read, so that one who is missing is a mistake."""
-        self.people: dict[str, Person] = {}
-        self.rosters: dict[str, Roster] = {}
-        self.neighbours: dict[str, tuple[str, ...]] = {}
-        self._survey = survey
-        self._complete = complete
-        self._paths: dict[str, Path] = {}
-
-    def call(
+    def __init__(
         self,
-        people: Sequence[PersonWords | None],
-        stations: Sequence[StationEntry | None],
+        zones: Callable[[Path, str], set[str]],
+        tell: Callable[[Path, str, str], None],
         channels: Mapping[str, str] | None,
+        *,
+        complete: bool = True,
     ) -> None:
-        """Everybody, and where they belong. `channels` gives each channel's kind; None when that is not known."""
-        for i, person in present(people):
-            self._person(("people", i), person, channels)
-        authorities = {entry.id for _, entry in present(stations) if entry.authority}
-        ordinary = {entry.id for _, entry in present(stations)} - authorities
-        for i, station in present(stations):
-            self._roster(("stations", i), station)
-            self._neighbours(("stations", i), station, ordinary, authorities)
-        if self._complete:
-            self._everybody_somewhere()
+        """`zones` gives the keys that a text at a path stands for, `channels` each one's kind (None: not known).
 
-    def plan(self, channels: Mapping[str, str], ladders: dict[Kind, LadderEntry], sla: Sla, flood: FloodEntry) -> Plan:
+        `complete`: everybody and every station could be read, so that one who is missing is a mistake.
+        """
+        self._zones = zones
+        self._tell = tell
+        self._channels = channels
+        self._complete = complete
+        self._people: dict[str, Person] = {}
+        self._rosters: dict[str, Roster] = {}
+        self._neighbours: dict[str, tuple[str, ...]] = {}
+
+    def call(self, people: Iterable[Caller], posts: Iterable[Post]) -> None:
+        """Everybody, and where they belong."""
+        paths: dict[str, Path] = {}
+        for caller in people:
+            if caller.key in self._people:
+                message = f"the person {caller.key} stands twice"
+                self._tell((*caller.path, "id"), message, "give everybody an id of their own")
+                continue
+            paths[caller.key] = caller.path
+            self._people[caller.key] = self._person(*caller)
+        listed = list(posts)
+        above = {post.key for post in listed if post.words.authority}
+        for post in listed:
+            if post.words.authority:
+                self._authority(post)
+            else:
+                self._roster(post)
+                self._reinforced(post, {other.key for other in listed} - above, above)
+        if self._complete:
+            self._everybody_somewhere(paths)
+
+    def plan(
+        self,
+        authorities: Iterable[Station],
+        ladders: dict[Kind, LadderEntry],
+        sla: Sla,
+        flood: FloodEntry,
+    ) -> Plan:
         """All of it as the rules know it."""
         return Plan(
-            people=self.people,
-            rosters=self.rosters,
-            neighbours=self.neighbours,
-            authorities=tuple(self._survey.ground.authorities),
-            channels=dict(channels),
+            people=self._people,
+            rosters=self._rosters,
+            neighbours=self._neighbours,
+            authorities=tuple(authorities),
+            channels=dict(self._channels or {}),
             ladders=all_ladders(ladders),
             missed=sla.missed,
             warn=sla.warn,
             flood=flood.limits,
         )
 
-    def _person(self, path: Path, entry: PersonWords, channels: Mapping[str, str] | None) -> None:
-        if entry.id in self.people:
-            self._survey.tell((*path, "id"), f"the person {entry.id} stands twice", "give everybody an id of their own")
-            return
-        for j, channel in self._once((*path, "channels"), entry.channels, "channel"):
-            if channels is not None and channel not in channels:
-                remedy = f"{suggest(channel, channels)}; channels stand under channels:"
-                self._survey.tell((*path, "channels", j), f"there is no channel {channel}", remedy)
+    def _person(self, path: Path, key: str, name: Text, words: Called) -> Person:
+        known = self._channels
+        for j, channel in self._once((*path, "channels"), words.channels, "channel"):
+            if known is not None and channel not in known:
+                remedy = f"{suggest(channel, known)}; channels stand under channels:"
+                self._tell((*path, "channels", j), f"there is no channel {channel}", remedy)
         zones: set[str] = set()
-        for j, text in enumerate(entry.zones):
-            zones |= self._survey.meant((*path, "zones", j), text)
-        if entry.zones and entry.role not in OF_ZONES:
+        for j, text in enumerate(words.zones):
+            zones |= self._zones((*path, "zones", j), text)
+        if words.zones and words.role not in OF_ZONES:
             remedy = "name the person under people: of a station; zones are for grid_worker and family"
-            self._survey.tell((*path, "zones"), f"a {entry.role} is called by the station and not for zones", remedy)
-        if not entry.zones and entry.role in OF_ZONES:
-            remedy = "add zones: [site/zone]"
-            self._survey.tell(path, f"{entry.id} is called for no zone, so nobody would ever call", remedy)
-        self._paths[entry.id] = path
-        self.people[entry.id] = Person(
-            entry.id, entry.name.text, entry.role, tuple(dict.fromkeys(entry.channels)), frozenset(zones), entry.quiet
-        )
+            self._tell((*path, "zones"), f"a {words.role} is called by the station and not for zones", remedy)
+        if not words.zones and words.role in OF_ZONES:
+            self._tell(path, f"{key} is called for no zone, so nobody would ever call", "add zones: [site/zone]")
+        channels = tuple(dict.fromkeys(words.channels))
+        return Person(key, name, words.role, channels, frozenset(zones), words.quiet)
 
-    def _roster(self, path: Path, entry: StationEntry) -> None:
-        named = [((*path, "people", j), key) for j, key in self._once((*path, "people"), entry.people, "person")]
-        for k, shift in enumerate(entry.shifts):
-            at = (*path, "shifts", k, "people")
+    def _authority(self, post: Post) -> None:
+        if post.words.everybody or post.words.neighbours:
+            remedy = "name channels under recipients: instead; it is called over these alone"
+            self._tell(post.path, f"the authority {post.key} has people or neighbours of its own", remedy)
+        elif not post.channels:
+            self._tell(post.path, f"the authority {post.key} cannot be called", "name a channel under recipients:")
+
+    def _roster(self, post: Post) -> None:
+        words, at = post.words, (*post.path, "people")
+        named = [((*at, j), key) for j, key in self._once(at, words.people, "person")]
+        for k, shift in enumerate(words.shifts):
+            at = (*post.path, "shifts", k, "people")
             named += [((*at, j), key) for j, key in self._once(at, shift.people, "person")]
         for at, key in named:
-            person = self.people.get(key)
+            person = self._people.get(key)
             if person is None and self._complete:
-                self._survey.tell(at, f"there is nobody called {key}", f"{suggest(key, self.people)}; see people:")
+                self._tell(at, f"there is nobody called {key}", f"{suggest(key, self._people)}; see people:")
             elif person is not None and person.role in OF_ZONES:
-                remedy = "leave it out here; a person who does both stands twice, under two ids"
-                self._survey.tell(at, f"{key} is {person.role}, and called for zones, not at a station", remedy)
-        if named and entry.id not in self.rosters:
-            everybody = tuple(dict.fromkeys(key for _, key in named if key in self.people))
-            self.rosters[entry.id] = Roster(everybody, tuple(shift.shift for shift in entry.shifts))
+                remedy = "leave it out here; who does both stands under people: twice, under two ids"
+                self._tell(at, f"{key} is {person.role}, and called for zones, not at a station", remedy)
+        if named:
+            self._rosters[post.key] = Roster(words.everybody, tuple(shift.shift for shift in words.shifts))
 
-    def _neighbours(self, path: Path, entry: StationEntry, ordinary: set[str], authorities: set[str]) -> None:
-        for j, key in self._once((*path, "neighbours"), entry.neighbours, "station"):
-            at = (*path, "neighbours", j)
-            if key == entry.id:
-                self._survey.tell(at, f"the station {key} is said to be its own neighbour", "remove it here")
-            elif key in authorities:
+    def _reinforced(self, post: Post, stations: set[str], above: set[str]) -> None:
+        for j, key in self._once((*post.path, "neighbours"), post.words.neighbours, "station"):
+            at = (*post.path, "neighbours", j)
+            if key == post.key:
+                self._tell(at, f"the station {key} is said to be its own neighbour", "remove it here")
+            elif key in above:
                 remedy = "leave it out here: it is called by the rungs and deadlines that call authority"
-                self._survey.tell(at, f"{key} is an authority, which is handed over to and does not reinforce", remedy)
-            elif key not in ordinary and self._complete:
-                self._survey.tell(at, f"there is no station {key}", suggest(key, ordinary - {entry.id}))
-        if entry.neighbours:
-            self.neighbours[entry.id] = tuple(dict.fromkeys(entry.neighbours))
+                self._tell(at, f"{key} is an authority, which is handed over to and does not reinforce", remedy)
+            elif key not in stations and self._complete:
+                self._tell(at, f"there is no station {key}", suggest(key, stations - {post.key}))
+        if post.words.neighbours:
+            self._neighbours[post.key] = post.words.neighbours
 
-    def _everybody_somewhere(self) -> None:
-        placed = {key for roster in self.rosters.values() for key in roster.people}
-        for key, person in self.people.items():
+    def _everybody_somewhere(self, paths: Mapping[str, Path]) -> None:
+        placed = {key for roster in self._rosters.values() for key in roster.people}
+        for key, person in self._people.items():
             if person.role not in OF_ZONES and not person.zones and key not in placed:
                 remedy = "name the person under people: or shifts: of a station"
-                self._survey.tell(self._paths[key], f"{key} belongs to no station, so nobody would ever call", remedy)
+                self._tell(paths[key], f"{key} belongs to no station, so nobody would ever call", remedy)
 
     def _once(self, path: Path, names: Iterable[str], what: str) -> list[tuple[int, str]]:
         """The names with their places; one that stands twice is a mistake."""
-        out: list[tuple[int, str]] = []
-        seen: set[str] = set()
+        out: dict[str, int] = {}
         for j, name in enumerate(names):
-            if name in seen:
-                self._survey.tell((*path, j), f"the {what} {name} stands twice", "keep one of them")
-            else:
-                out.append((j, name))
-            seen.add(name)
-        return out
+            if name in out:
+                self._tell((*path, j), f"the {what} {name} stands twice", "keep one of them")
+            out.setdefault(name, j)
+        return [(j, name) for name, j in out.items()]
+
+
+def callers(entries: Sequence[PersonWords | None]) -> Iterator[Caller]:
+    """The people of a site file, without those who could not be read."""
+    return (Caller(("people", i), entry.id, entry.name.text, entry) for i, entry in present(entries))
+
+
+def posts(entries: Sequence[StationEntry | None]) -> Iterator[Post]:
+    """The stations of a site file, without those that could not be read."""
+    return (Post(("stations", i), entry.id, entry, len(entry.recipients)) for i, entry in present(entries))
+
+
+def said(plan: Plan) -> Plan | None:
+    """The plan for the neighbourhood: None where the site file says nothing of it, so that a station's own channels are all."""
+    return None if plan == Plan(channels=plan.channels) else plan

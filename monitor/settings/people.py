@@ -12,7 +12,7 @@ from typing import Annotated, Any, Self, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from monitor.directory import Contact
-from monitor.settings.fields import Duration, Id, Name, Secret, Section, Whole, lasting
+from monitor.settings.fields import Duration, Id, Name, Secret, Section, Switch, Whole, lasting
 from rules.model import MINUTE, Kind, Micros
 from rules.people import LADDERS, FloodLimits, Ladder, Role, Rung, Shift, Target
 
@@ -73,11 +73,9 @@ Targets: TypeAlias = Annotated[tuple[Target, ...], Field(min_length=1)]
 """Whom a rung calls."""
 
 
-class PersonWords(Section):
-    """Somebody who can be called, without the addresses."""
+class Called(Section):
+    """What the response must know of somebody."""
 
-    id: Id
-    name: Name
     role: Role
     channels: Annotated[tuple[str, ...], Field(min_length=1)]
     """In order of preference."""
@@ -85,6 +83,13 @@ class PersonWords(Section):
     """Of grid workers and family contacts: where they are called for."""
     quiet: Hours | None = None
     """Not to be disturbed by anything but a FIRE."""
+
+
+class PersonWords(Called):
+    """Somebody who can be called, without the addresses."""
+
+    id: Id
+    name: Name
 
 
 class PersonEntry(PersonWords):
@@ -118,6 +123,23 @@ class ShiftEntry(Section):
     def shift(self) -> Shift:
         """The same as the rules know it."""
         return Shift(self.name, self.people, *self.hours, self.days)
+
+
+class Staffed(Section):
+    """What the response must know of a station beyond its zones and channels."""
+
+    people: tuple[str, ...] = ()
+    """Ids of those who belong to it; who stands in no shift is always on duty."""
+    shifts: Annotated[tuple[ShiftEntry, ...], Field(max_length=200)] = ()
+    neighbours: tuple[str, ...] = ()
+    """Ids of the stations that reinforce it, in order; without any, the further ones that cover the zone."""
+    authority: Switch = False
+    """119, the street's platform: only called when an incident is handed over."""
+
+    @property
+    def everybody(self) -> tuple[str, ...]:
+        """Who belongs to it, each once."""
+        return tuple(dict.fromkeys([*self.people, *(key for shift in self.shifts for key in shift.people)]))
 
 
 class RungEntry(Section):

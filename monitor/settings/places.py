@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self, TypeAlias
 from pydantic import BeforeValidator, Field, model_validator
 
 from monitor.settings.fields import Id, Name, Section, Switch, Word
-from monitor.settings.people import ShiftEntry
+from monitor.settings.people import Staffed
 from rules.model import Kind, Recipient
 
 
@@ -90,17 +90,10 @@ class RecipientEntry(Section):
     """Hear every change of an incident, not only when somebody must act; by default MQTT channels do."""
 
 
-class StationEntry(Section):
+class StationEntry(Staffed):
     """A micro fire station (微型消防站): the zones it covers, in order of preference when several cover one."""
 
     id: Id
     name: Name
     zones: Annotated[tuple[Pattern, ...], Field(min_length=1)]
     recipients: tuple[Annotated[RecipientEntry, BeforeValidator(_listens)], ...] = ()
-    people: tuple[str, ...] = ()
-    """Ids of those who belong to it; who stands in no shift is always on duty."""
-    shifts: Annotated[tuple[ShiftEntry, ...], Field(max_length=200)] = ()
-    neighbours: tuple[str, ...] = ()
-    """Ids of the stations that reinforce it, in order; without any, the further ones that cover the zone."""
-    authority: Switch = False
-    """119, the street's platform: only called when an incident is handed over."""

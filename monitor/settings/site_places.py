@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from monitor.settings.books import SHIPPED, one_or_many, read_books
-from monitor.settings.muster import Muster
+from monitor.settings.muster import Muster, callers, posts, said
 from monitor.settings.people import FloodEntry, Ladders, PersonWords
 from monitor.settings.places import SiteEntry, StationEntry
 from monitor.settings.remedies import explain
@@ -72,7 +72,7 @@ class SitePlaces:
             devices=g.devices,
             patterns=tuple(g.patterns),
             sla=self.sla,
-            plan=self.plan,
+            plan=said(self.plan),
         )
 
 
@@ -98,11 +98,11 @@ def load_places(path: Path) -> SitePlaces:
     survey = Survey(document)
     survey.places(places.sites)
     survey.responders(places.stations, channels)
-    muster = Muster(survey)
-    muster.call(places.people, places.stations, channels)
+    muster = Muster(survey.meant, survey.tell, channels)
+    muster.call(callers(places.people), posts(places.stations))
     if survey.mistakes:
         raise Mistakes(survey.mistakes)
-    plan = muster.plan(channels or {}, places.ladders, places.sla, places.flood)
+    plan = muster.plan(survey.ground.authorities, places.ladders, places.sla, places.flood)
     return SitePlaces(document, places.sites, survey.ground, places.sla.profiles, plan, places.books)
 
 

@@ -247,7 +247,7 @@ class Survey:
             if follow is None:
                 follow = (channels or {}).get(recipient.channel) == "mqtt"
             out[recipient.channel] = Recipient(recipient.channel, recipient.kinds, follow)
-        if not out and not entry.people and not entry.shifts:
+        if not out and not entry.everybody:
             self.tell(
                 (*path, "recipients"),
                 f"nobody is told: the station {entry.id} has neither recipients nor people",
@@ -263,8 +263,7 @@ class Survey:
                     path, f"no station covers the zone {key}", 'name it under stations: zones:, or write "*" there'
                 )
         for i, entry in present(stations):
-            peopled = entry.people or entry.shifts
-            if i in first.values() and not peopled and not any(Kind.FIRE in r.kinds for r in entry.recipients):
+            if i in first.values() and not entry.everybody and not any(Kind.FIRE in r.kinds for r in entry.recipients):
                 self.tell(
                     ("stations", i, "recipients"),
                     f"the station {entry.id} is sent first but no recipient of it hears of FIRE",

@@ -130,8 +130,9 @@ def test_a_file_without_people_is_as_it_was(tmp_path: Path) -> None:
     data = yaml.safe_load(SITE)
     del data["people"], data["ladders"], data["sla"], data["flood"]
     data["stations"] = [{"id": "gate", "name": "南门", "zones": ["*"], "recipients": ["group"]}]
-    plan = planned(tmp_path, yaml.safe_dump(data, allow_unicode=True))
-    assert plan == Plan(channels={"phone": "webhook", "group": "dingtalk", "above": "webhook"})
+    s = settings(tmp_path, yaml.safe_dump(data, allow_unicode=True))
+    assert s.neighbourhood().plan is None, "a station's own channels are all"
+    assert s.plan == Plan(channels={"phone": "webhook", "group": "dingtalk", "above": "webhook"})
 
 
 def test_a_station_may_be_people_alone(tmp_path: Path) -> None:
@@ -228,6 +229,9 @@ def test_what_are_no_days(said: Any) -> None:
         ("[west]", "[wets]", "stations[0].neighbours[0]", "there is no station wets (did you mean west?)"),
         ("[west]", "[gate]", "stations[0].neighbours[0]", "its own neighbour"),
         ("[west]", '["119"]', "stations[0].neighbours[0]", "119 is an authority"),
+        ("recipients: [above], authority", "recipients: [above], neighbours: [west], authority", "stations[2]", "neighbours of its own"),
+        ("recipients: [above], authority", "people: [day], authority", "stations[2]", "people or neighbours of its own"),
+        ("recipients: [above], authority", "authority", "stations[2]", "the authority 119 cannot be called"),
         ("[west]", "[west, west]", "stations[0].neighbours[1]", "the station west stands twice"),
         ("after: 20s", "after: 0s", "ladders.PREALARM", "the rungs do not follow each other"),
         ("call: [station]", "call: [everybody]", "ladders.SUPERVISORY.rungs[0].call[0]", "is none of the words allowed"),
