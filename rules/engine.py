@@ -33,6 +33,9 @@ from rules.model import (
     Reading,
     Receipt,
     Refused,
+    Restore,
+    Suppress,
+    Swap,
     Text,
     Tick,
     Trouble,
@@ -45,7 +48,7 @@ from rules.rule import BookChanged, Rule, RuleBook
 from rules.timers import NEVER, Timers
 from rules.watch import Running, Seen, Watch
 
-Event: TypeAlias = Reading | Trouble | Move | Receipt | Tick | BookChanged
+Event: TypeAlias = Reading | Trouble | Move | Receipt | Suppress | Restore | Swap | Tick | BookChanged
 
 TROUBLE_HOLD: Micros = 30 * SECOND
 """A lane of ours that recovers within this time is worth a line in the log, not an incident."""

@@ -2,6 +2,7 @@
 
     entries.py    the shape of a test file
     series.py     the compact notation for many readings
+    scene.py      the neighbourhood that a file brings along
     reader.py     a file's text → stories, or every mistake of it with its place
     lines.py      what happens, in the words of a story
     player.py     a story through the engine

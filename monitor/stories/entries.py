@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field
 
 from monitor.decoders.native import moment
 from monitor.settings.fields import Id, Section, Switch, Whole, Word, read_duration
+from monitor.settings.people import Called, FloodEntry, Ladders, Staffed
 from monitor.settings.places import Attributes
 from monitor.settings.sections import SlaWords
 from rules.model import (
@@ -22,6 +23,7 @@ from rules.model import (
     Freshness,
     IncidentState,
     Kind,
+    Measure,
     Micros,
     Outcome,
     Verb,
@@ -88,18 +90,23 @@ class DeviceWords(Section):
     attributes: Attributes = Field(default_factory=dict)
 
 
+class PersonInStory(Called):
+    """Somebody of the story, who is called what they are."""
+
+
 class ChannelWords(Section):
-    """A channel that a station listens on."""
+    """A channel that a station listens on. `kind` may also be said under `channels` of the file."""
 
     kinds: frozenset[Kind] | None = None
     follow: Switch = False
+    kind: Word | None = None
 
 
-class StationWords(Section):
-    """A station of the story: its zones, and its channels by name."""
+class StationWords(Staffed):
+    """A station of the story: its zones, its channels by name, and who is on duty there."""
 
     zones: tuple[Key, ...] = ()
-    channels: dict[str, ChannelWords]
+    channels: dict[str, ChannelWords] = Field(default_factory=dict)
 
 
 class ReadingWords(Section):
@@ -109,6 +116,8 @@ class ReadingWords(Section):
     values: Annotated[dict[str, Any], Field(min_length=1)]
     freshness: Freshness = Freshness.LIVE
     measured: Moved | None = None
+    exercise: str = ""
+    """The drill that it belongs to."""
 
 
 class StatusWords(Section):
@@ -126,12 +135,44 @@ class MoveWords(Section):
     by: str = "王"
     note: str = ""
     disposition: Disposition | None = None
+    via: str = ""
+
+
+class SuppressWords(Section):
+    """A person takes a measure at a device or zone, for so long."""
+
+    measure: Measure
+    subject: Key
+    lasts: Annotated[Span, Field(alias="for")]
+    by: str = "王"
+    why: str = "检修"
+    rule: str = ""
+    compensation: str = ""
+
+
+class RestoreWords(Section):
+    """A person ends the n-th measure."""
+
+    suppression: Annotated[Whole, Field(ge=1)]
+    by: str = "王"
+    note: str = ""
+
+
+class SwapWords(Section):
+    """One person stands in for another: from this moment, or from `since` after the beginning, for so long."""
+
+    station: Key
+    leaves: str
+    takes: str
+    lasts: Annotated[Span, Field(alias="for")]
+    since: Span | None = None
+    by: str = "王"
 
 
 class ReceiptWords(Section):
-    """A provider's answer to a push, `1/dispatch-1/hook`."""
+    """A provider's answer to a push: `1/dispatch-1/hook`, or `1/call1-1/voice@duty-a` to one person."""
 
-    push: Annotated[str, Field(pattern=r"^[1-9]\d{0,5}/[^/]+/[^/]+$")]
+    push: Annotated[str, Field(pattern=r"^[1-9]\d{0,5}/[^/]+/[^/@]+(@[^/]+)?$")]
     outcome: Outcome
     reply: str = ""
 
@@ -151,6 +192,9 @@ class StepWords(Section):
     reading: ReadingWords | None = None
     status: StatusWords | None = None
     move: MoveWords | None = None
+    suppress: SuppressWords | None = None
+    restore: RestoreWords | None = None
+    swap: SwapWords | None = None
     receipt: ReceiptWords | None = None
     trouble: TroubleWords | None = None
     restart: Literal[True] | None = None
@@ -160,7 +204,18 @@ class StepWords(Section):
     expect: tuple[str, ...] = ()
 
 
-HAPPENINGS = ("reading", "status", "move", "receipt", "trouble", "restart", "books")
+HAPPENINGS = (
+    "reading",
+    "status",
+    "move",
+    "suppress",
+    "restore",
+    "swap",
+    "receipt",
+    "trouble",
+    "restart",
+    "books",
+)
 
 
 class SeriesWords(Section):
@@ -183,6 +238,16 @@ class IncidentWords(Section):
     devices: tuple[Key, ...] | None = None
     suspected: Switch | None = None
     disposition: Disposition | None = None
+    station: str | None = None
+    acknowledged_by: str | None = None
+    overdue: Texts | None = None
+    warned: Texts | None = None
+    lead: str | None = None
+    """The number of the incident under whose dispatches it goes; empty for none."""
+    members: Whole | None = None
+    withheld: str | None = None
+    """The number of the measure that keeps it from paging; empty for none."""
+    exercise: str | None = None
 
 
 class ExplainWords(Section):
@@ -228,6 +293,11 @@ class FileWords(StoryWords):
     """A site file whose places, stations and deadlines are used instead of those below."""
     zones: dict[Id, Annotated[ZoneWords, BeforeValidator(_zone)]] = Field(default_factory=dict)
     devices: dict[Key, DeviceWords] = Field(default_factory=dict)
+    channels: dict[str, Word] = Field(default_factory=dict)
+    """Each channel's kind. One that is not named is a kind of its own."""
+    people: dict[Id, PersonInStory] = Field(default_factory=dict)
     stations: dict[Id, StationWords] = Field(default_factory=dict)
     sla: SlaWords | None = None
+    ladders: Ladders = Field(default_factory=dict)
+    flood: FloodEntry = FloodEntry()
     tests: tuple[TestWords, ...] = ()

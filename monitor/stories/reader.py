@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from monitor.settings.books import SHIPPED, shipped_books, written_books
 from monitor.settings.fields import read_duration
@@ -25,38 +25,38 @@ from monitor.stories.entries import (
     SeriesWords,
     StepWords,
     StoryWords,
+    SuppressWords,
+    SwapWords,
 )
 from monitor.stories.lines import full_key, incident
+from monitor.stories.scene import SITE, Scene
 from monitor.stories.series import samples
 from rules.document import Document, Mistake, Mistakes
 from rules.document import Path as Address
 from rules.engine import Event
 from rules.model import (
-    Device,
     Micros,
     Move,
     Neighbourhood,
     Reading,
     Receipt,
-    Recipient,
-    SlaProfile,
-    Station,
-    Text,
+    Restore,
+    Suppress,
+    Swap,
     Tick,
     Trouble,
     Value,
-    Zone,
 )
+from rules.people import Plan
 from rules.quantities import QuantityError, read
 from rules.rule import BookChanged, RuleBook
 from rules.rulebook import load_book
 
-SITE = "here"
-"""The one site of a file that has its own places."""
 LARGEST_BYTES = 4_000_000
 MOST_EVENTS = 1_000_000
 """Of one test."""
-_LINE = re.compile(r"(?:push [1-9]\d*/[^/ ]+/\S+|[1-9]\d* \S.*)")
+_PLACES = ("zones", "devices", "channels", "people", "stations", "sla", "ladders", "flood")
+_LINE = re.compile(r"(?:push [1-9]\d*/[^/ ]+/\S+|sup-\d{6} \S.*|[1-9]\d* \S.*|refused: \S.*)")
 _OWN = re.compile(r"rules[ \t]*:")
 _SEE = "see docs/rules-as-code.md"
 
@@ -133,14 +133,6 @@ def read_stories(text: str, file: str, folder: Path) -> list[Story]:
     return stories
 
 
-@dataclass(slots=True)
-class _Places:
-    zones: dict[str, Zone] = field(default_factory=dict)
-    devices: dict[str, Device] = field(default_factory=dict)
-    stations: tuple[Station, ...] = ()
-    sla: dict[Any, SlaProfile] | None = None
-
-
 class _Reader:
     """One file. `mistakes` collects all; `book` is None while the books have any."""
 
@@ -150,7 +142,14 @@ class _Reader:
         self._words = words
         self._folder = folder
         self.book = self._books(("books",), words.books, text if words.rules else "")
-        self._site, self._neighbourhood = self._site_file(words.site) if words.site else (SITE, self._own_places())
+        self._site, self._neighbourhood = (
+            self._site_file(words.site)
+            if words.site
+            else (
+                SITE,
+                Scene(words, self._tell).neighbourhood(),
+            )
+        )
         self._known = self._neighbourhood()
 
     def stories(self) -> list[Story]:
@@ -206,8 +205,8 @@ class _Reader:
         return f"did you mean {near}?" if near in known else "paths begin at the folder of the test file"
 
     def _site_file(self, name: str) -> tuple[str, Callable[[], Neighbourhood]]:
-        for other in ("zones", "devices", "stations", "sla"):
-            if getattr(self._words, other):
+        for other in _PLACES:
+            if other in self._words.model_fields_set:
                 self._tell((other,), f"`{other}` stands beside `site`", "the site file says it already: leave it out")
         try:
             places = load_places(self._folder / Path(name).expanduser())
@@ -216,49 +215,6 @@ class _Reader:
             return SITE, lambda: Neighbourhood(zones={}, stations=())
         sites = list(places.ground.sites)
         return sites[0] if len(sites) == 1 else "", places.neighbourhood
-
-    def _own_places(self) -> Callable[[], Neighbourhood]:
-        words, places = self._words, _Places()
-        if not words.zones:
-            self._tell((), "there are no zones", "write `zones: {hall: lobby}`, or `site: ../site.yaml`")
-        beside: dict[str, dict[str, None]] = {name: {} for name in words.zones}
-        for name, zone in words.zones.items():
-            for i, other in enumerate(zone.adjacent):
-                if other not in beside:
-                    self._no("zone", ("zones", name, "adjacent", i), other, beside)
-                    continue
-                beside[name][other] = beside[other][name] = None
-        for name, zone in words.zones.items():
-            key, near = f"{SITE}/{name}", tuple(f"{SITE}/{other}" for other in beside[name])
-            places.zones[key] = Zone(key, SITE, Text(name, name), zone.kind, zone.building, near, zone.attributes)
-        for name, device in words.devices.items():
-            if device.zone not in words.zones:
-                self._no("zone", ("devices", name, "zone"), device.zone, words.zones)
-            key, zone_key = f"{SITE}/{name}", f"{SITE}/{device.zone}"
-            places.devices[key] = Device(key, SITE, device.kind, zone_key, Text(name, name), device.attributes)
-        places.stations = self._stations(words)
-        if words.sla is not None:
-            places.sla = words.sla.profiles
-        return lambda: Neighbourhood(
-            zones=places.zones, stations=places.stations, devices=places.devices, sla=places.sla
-        )
-
-    def _stations(self, words: FileWords) -> tuple[Station, ...]:
-        if not words.stations:
-            everywhere = frozenset(f"{SITE}/{name}" for name in words.zones)
-            return (Station("station", Text("微型消防站", "Station"), everywhere, (Recipient("hook"),)),)
-        out = []
-        for key, station in words.stations.items():
-            for i, zone in enumerate(station.zones):
-                if zone not in words.zones:
-                    self._no("zone", ("stations", key, "zones", i), zone, words.zones)
-            recipients = tuple(
-                Recipient(name, c.kinds if c.kinds is not None else Recipient("").kinds, c.follow)
-                for name, c in station.channels.items()
-            )
-            zones = frozenset(f"{SITE}/{zone}" for zone in station.zones)
-            out.append(Station(key, Text(key, key), zones, recipients))
-        return tuple(out)
 
     # --- one story ---------------------------------------------------------------------------------------------------
 
@@ -300,9 +256,6 @@ class _Reader:
         elif step.status is not None:
             device = self._device((*path, "status", "device"), step.status.device)
             yield Reading(at, device, {"online": step.status.state == "online"})
-        elif step.move is not None:
-            m = step.move
-            yield Move(at, incident(m.incident), m.verb, m.by, m.note, m.disposition)
         elif step.receipt is not None:
             r = step.receipt
             yield Receipt(at, full_key(r.push), r.outcome, 1, r.reply)
@@ -314,7 +267,17 @@ class _Reader:
             if (book := self._books((*path, "books"), step.books)) is not None:
                 yield BookChanged(at, book)
         else:
-            yield Tick(at)
+            yield from self._asked(path, step, at, start) or [Tick(at)]
+
+    def _asked(self, path: Address, step: StepWords, at: Micros, start: Micros) -> list[Happening]:
+        """What a person asks for, if this is that."""
+        if (m := step.move) is not None:
+            return [Move(at, incident(m.incident), m.verb, m.by, m.note, m.disposition, m.via)]
+        if step.suppress is not None:
+            return [self._suppress((*path, "suppress"), step.suppress, at)]
+        if (r := step.restore) is not None:
+            return [Restore(at, suppression(r.suppression), r.by, r.note)]
+        return [self._swap((*path, "swap"), step.swap, at, start)] if step.swap is not None else []
 
     def _reading(self, path: Address, said: ReadingWords, at: Micros, start: Micros) -> Iterator[Reading]:
         values = {}
@@ -322,7 +285,25 @@ class _Reader:
             if (value := self._value((*path, "values", name), name, raw)) is not None:
                 values[name] = value
         measured_at = None if said.measured is None else start + said.measured
-        yield Reading(at, self._device((*path, "device"), said.device), values, said.freshness, measured_at)
+        device = self._device((*path, "device"), said.device)
+        yield Reading(at, device, values, said.freshness, measured_at, said.exercise)
+
+    def _suppress(self, path: Address, said: SuppressWords, at: Micros) -> Suppress:
+        zoned = self._key(said.subject) in self._known.zones
+        subject = (self._zone if zoned else self._device)((*path, "subject"), said.subject)
+        if said.rule:
+            self._rule((*path, "rule"), said.rule)
+        return Suppress(at, said.measure, subject, said.by, said.why, at + said.lasts, said.rule, said.compensation)
+
+    def _swap(self, path: Address, said: SwapWords, at: Micros, start: Micros) -> Swap:
+        plan = self._known.plan or Plan()
+        if said.station not in plan.rosters:
+            self._no("station with people", (*path, "station"), said.station, plan.rosters)
+        for name in ("leaves", "takes"):
+            if (person := getattr(said, name)) not in plan.people:
+                self._no("person", (*path, name), person, plan.people)
+        since = at if said.since is None else start + said.since
+        return Swap(at, said.station, said.leaves, said.takes, since, since + said.lasts, said.by)
 
     def _series(self, path: Address, series: SeriesWords, start: Micros) -> Iterator[Reading]:
         if series.every <= 0:
@@ -391,6 +372,9 @@ class _Reader:
                 changes["devices"] = tuple(self._device((*at, "devices", j), d) for j, d in enumerate(asked.devices))
             for j, rule in enumerate(asked.rules or ()):
                 self._rule((*at, "rules", j), rule)
+            for name, full in (("lead", incident), ("withheld", suppression)):
+                if number := getattr(asked, name):
+                    changes[name] = full(int(number)) if number.isdecimal() else number
             out.append((asked.model_copy(update=changes), self._document.at(at)[0]))
         return tuple(out)
 
@@ -437,6 +421,11 @@ class _Reader:
 
     def _tell(self, path: Address, message: str, remedy: str) -> None:
         self.mistakes.append(self._document.mistake(path, message, remedy))
+
+
+def suppression(n: int) -> str:
+    """The id of the n-th measure."""
+    return f"sup-{n:06d}"
 
 
 def _own_rules(text: str) -> str:

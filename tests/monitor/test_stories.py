@@ -15,11 +15,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.stories.entries import FileWords, IncidentWords, StoryWords
-from monitor.stories.reader import load, read_stories
+from monitor.stories.reader import Story, load, read_stories
 from monitor.stories.series import LONGEST, samples
 from monitor.stories.verdict import TestResult, examine, junit
 from rules.document import Mistakes
-from rules.model import Value
+from rules.model import (
+    HOUR,
+    MINUTE,
+    SECOND,
+    Kind,
+    Measure,
+    Move,
+    Outcome,
+    Reading,
+    Receipt,
+    Restore,
+    Suppress,
+    Swap,
+    Value,
+    Verb,
+)
+from rules.people import Rung, Target
 
 BOOK = """
 version: 1
@@ -81,6 +97,145 @@ def mistakes(text: str, folder: Path = Path()) -> list[str]:
     with pytest.raises(Mistakes) as wrong:
         read_stories(text, "t", folder)
     return [str(m) for m in wrong.value.mistakes]
+
+
+NIGHT = """
+books: [book.yaml]
+start: 2026-11-23T01:00:00+08:00
+zones: {hall: lobby, flat: dwelling}
+devices: {smoke-1: {kind: smoke_detector, zone: hall}}
+channels: {call: voice}
+people:
+  day: {role: responder, channels: [text, call]}
+  night: {role: responder, channels: [call], quiet: "22:00-07:00"}
+  relative: {role: family, channels: [text], zones: [flat]}
+stations:
+  gate:
+    zones: [hall, flat]
+    channels: {hook: {}, text: {kind: sms}}
+    shifts:
+      - {name: day, hours: "08:00-20:00", people: [day]}
+      - {name: night, hours: "20:00-08:00", people: [night]}
+    neighbours: [west]
+  west: {zones: [hall], channels: {west-hook: {kinds: [FIRE]}}}
+  above: {zones: [hall, flat], channels: {"119": {kind: platform}}, authority: true}
+ladders: {FIRE: {rungs: [{after: 0s, call: [station]}, {after: 10s, call: [duty, leader]}]}}
+sla: {FIRE: {on_scene: 3m, missed: {on_scene: [authority]}}, warn: 50%}
+flood: {begins: 20}
+"""
+
+
+def night(*timeline: dict[str, Any], **more: Any) -> Story:
+    (story,) = read_stories(NIGHT + steps(*timeline, **more), "night.test.yaml", Path())
+    return story
+
+
+# --- people and measures ----------------------------------------------------------------------------------------------
+
+
+def test_who_is_called_in_a_story() -> None:
+    story = night(SMOKE)
+    n = story.neighbourhood()
+    assert n.plan is not None
+    assert [person.key for person in n.plan.on_duty("gate", story.start)] == ["night"], "at one in the morning"
+    assert [person.key for person in n.plan.on_duty("gate", story.start + 8 * HOUR)] == ["day"]
+    assert n.plan.people["night"].undisturbed(story.start)
+    assert [person.key for person in n.plan.residents_of("here/flat")] == ["relative"]
+    assert n.plan.channels == {
+        "call": "voice",
+        "hook": "hook",
+        "text": "sms",
+        "west-hook": "west-hook",
+        "119": "platform",
+    }
+    assert n.plan.neighbours == {"gate": ("west",)}
+    assert [s.key for s in n.stations_of("here/hall")] == ["gate", "west"]
+    assert [(s.key, s.zones) for s in n.plan.authorities] == [("above", frozenset({"here/hall", "here/flat"}))]
+    assert n.plan.ladders[Kind.FIRE].rungs[1] == Rung(10 * SECOND, (Target.DUTY, Target.LEADER))
+    assert n.plan.whom(Kind.FIRE, "on_scene") == (Target.AUTHORITY,)
+    assert (n.plan.warn, n.plan.flood.begins, n.sla[Kind.FIRE].on_scene) == (0.5, 20, 3 * MINUTE)
+
+
+def test_people_of_a_story_without_stations_belong_to_the_one_that_there_is() -> None:
+    people = "people: {a: {role: responder, channels: [hook]}, b: {role: family, channels: [hook], zones: ['*']}}\n"
+    (story,) = read_stories(HALL + people + steps(SMOKE), "t", Path())
+    plan = story.neighbourhood().plan
+    assert plan is not None
+    assert plan.rosters["station"].people == ("a",)
+    assert plan.people["b"].zones == {"here/hall", "here/flat"}
+
+
+def test_a_story_that_says_nothing_of_people_has_no_plan() -> None:
+    (story,) = read_stories(HALL + steps(SMOKE), "t", Path())
+    assert story.neighbourhood().plan is None
+
+
+def test_what_people_ask_for() -> None:
+    story = night(
+        {"at": "1s", "suppress": {"measure": "test", "subject": "smoke-1", "for": "30m", "by": "day", "why": "保养"}},
+        {"at": "2s", "suppress": {"measure": "works", "subject": "hall", "for": "1h", "compensation": "看护"}},
+        {"at": "3s", "suppress": {"measure": "shelved", "subject": "smoke-1", "for": "1h", "rule": "smoke-alarm"}},
+        {"at": "4s", "restore": {"suppression": 2, "by": "night"}},
+        {"at": "5s", "swap": {"station": "gate", "leaves": "night", "takes": "day", "for": "2h"}},
+        {
+            "at": "6s",
+            "swap": {"station": "gate", "leaves": "day", "takes": "night", "since": "7h", "for": "2h", "by": "day"},
+        },
+        {"at": "7s", "move": {"incident": 1, "verb": "acknowledge", "by": "night", "via": "link"}},
+        {"at": "8s", "receipt": {"push": "1/call1-1/call@night", "outcome": "accepted"}},
+        {"at": "9s", "reading": {"device": "smoke-1", "values": {"smoke": True}, "exercise": "drill-1"}},
+    )
+    t = story.start
+    assert list(story.happenings) == [
+        Suppress(t + SECOND, Measure.TEST, "here/smoke-1", "day", "保养", t + SECOND + 30 * MINUTE),
+        Suppress(t + 2 * SECOND, Measure.WORKS, "here/hall", "王", "检修", t + 2 * SECOND + HOUR, "", "看护"),
+        Suppress(t + 3 * SECOND, Measure.SHELVED, "here/smoke-1", "王", "检修", t + 3 * SECOND + HOUR, "smoke-alarm"),
+        Restore(t + 4 * SECOND, "sup-000002", "night"),
+        Swap(t + 5 * SECOND, "gate", "night", "day", t + 5 * SECOND, t + 5 * SECOND + 2 * HOUR, "王"),
+        Swap(t + 6 * SECOND, "gate", "day", "night", t + 7 * HOUR, t + 9 * HOUR, "day"),
+        Move(t + 7 * SECOND, "inc-000001", Verb.ACKNOWLEDGE, "night", via="link"),
+        Receipt(t + 8 * SECOND, "inc-000001/call1-1/call@night", Outcome.ACCEPTED, 1),
+        Reading(t + 9 * SECOND, "here/smoke-1", {"smoke": True}, exercise="drill-1"),
+    ]
+
+
+def test_what_is_asked_of_incidents_names_others_by_number() -> None:
+    asked = [
+        {"lead": "3", "withheld": "1", "exercise": "", "acknowledged_by": "night", "station": "gate"},
+        {"lead": ""},
+    ]
+    story = night(SMOKE, incidents=asked)
+    assert story.incidents is not None
+    (first, _), (second, _) = story.incidents
+    assert (first.lead, first.withheld, first.exercise, second.lead) == ("inc-000003", "sup-000001", "", "")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("[text, call]", "[txt, call]", "there is no channel txt"),
+        ("zones: [flat]}", "zones: [flt]}", "there is no zone flt (did you mean flat?)"),
+        ("people: [day]", "people: [dya]", "there is nobody called dya (did you mean day?"),
+        ("[west]", "[vest]", "there is no station vest"),
+        ("text: {kind: sms}", "call: {kind: sms}, text: {}", "the channel call is of the kind voice elsewhere"),
+        ("flood: {begins", "flood: {begin", "unknown field (did you mean begins?)"),
+        ("warn: 50%", "warn: 5", "not a part of a deadline"),
+        ("subject: smoke-1", "subject: smoke-2", "there is no device smoke-2"),
+        ("rule: smoke-alarm", "rule: smoke", "there is no rule smoke"),
+        ("station: gate", "station: west", "there is no station with people west"),
+        ("takes: day", "takes: dya", "there is no person dya"),
+        ("call@night", "call@", "push"),
+    ],
+)
+def test_mistakes_of_people_and_measures(old: str, new: str, words: str) -> None:
+    text = NIGHT + steps(
+        {"at": "1s", "suppress": {"measure": "shelved", "subject": "smoke-1", "for": "1h", "rule": "smoke-alarm"}},
+        {"at": "5s", "swap": {"station": "gate", "leaves": "night", "takes": "day", "for": "2h"}},
+        {"at": "8s", "receipt": {"push": "1/call1-1/call@night", "outcome": "accepted"}},
+    )
+    assert old in text
+    found = [m for m in mistakes(text.replace(old, new, 1)) if words in m]
+    assert len(found) == 1
 
 
 # --- what passes, and what does not -----------------------------------------------------------------------------------
