@@ -20,7 +20,7 @@ class BookChange:
     changed: tuple[str, ...] = ()
     """They decide otherwise than before: their alarms have ended, and rise again by the next reading."""
     reworded: tuple[str, ...] = ()
-    """They decide as before and say it in other words: their alarms go on."""
+    """They decide as before, and say it in other words or command something else: their alarms go on."""
     unchanged: tuple[str, ...] = ()
 
 
@@ -43,4 +43,4 @@ def difference(before: RuleBook, after: RuleBook) -> BookChange:
 
 
 def _words(rule: Rule) -> tuple[object, ...]:
-    return rule.title, rule.advice, rule.group, rule.source
+    return rule.title, rule.advice, rule.group, rule.source, rule.linkage

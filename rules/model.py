@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from rules.commands import Permits
     from rules.people import Plan
 
 Micros: TypeAlias = int
@@ -158,6 +159,7 @@ class Neighbourhood:
         sla: Mapping[Kind, SlaProfile] | None = None,
         max_devices: int = 1_000_000,
         plan: Plan | None = None,
+        permits: Permits | None = None,
     ) -> None:
         self.zones = dict(zones)
         self.stations = stations
@@ -168,6 +170,8 @@ class Neighbourhood:
         self.max_devices = max_devices
         self.plan = plan
         """Who is called beside the stations' own channels; None: nobody."""
+        self.permits = permits
+        """What rules may command devices to do; None: nothing."""
         self._devices = dict(devices or {})
         self._by_pattern: set[str] = set()
         self._stations_of: dict[str, tuple[Station, ...]] = {

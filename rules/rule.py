@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from rules.commands import Order
 from rules.conditions import Check, Decide, Where
 from rules.memory import Memory
 from rules.model import Kind, Micros, Text
@@ -58,6 +59,9 @@ class Rule:
     """(kinds of devices, what the engine must remember of each such device for it)."""
     voting: Voting | None = None
     """How a rule about confirmed fire decides; the first halves of its counts are the `terms`."""
+    linkage: tuple[Order, ...] = ()
+    """What it commands when it alarms. No part of `definition`: it does not decide when, and a running alarm is not worth ending for
+    it. What a new book commands holds for alarms from then on."""
 
     def memories_of(self, device_kind: str) -> tuple[Memory, ...]:
         """What it needs to be remembered of a device of this kind."""

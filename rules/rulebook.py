@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -23,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from rules.commands import COMMANDS, Order, Place
 from rules.conditions import (
     Check,
     ConditionError,
@@ -87,6 +89,58 @@ class Bilingual(_Strict):
     en: Words
 
 
+def _commanded(name: str) -> str:
+    if name not in COMMANDS:
+        raise ValueError(f"there is no command `{name}`")
+    return name
+
+
+def _place(value: Any) -> Any:
+    if isinstance(value, str) and value != Place.SELF:
+        raise ValueError(f"`{value}` is no place")
+    return None if value == Place.SELF else value
+
+
+class InPlace(_Strict):
+    """All devices of a kind in the incident's zone or building."""
+
+    kind: Name
+    within: Annotated[Literal["zone", "building"], Field(alias="in")]
+
+
+class LinkageEntry(_Strict):
+    """One line of what a rule commands."""
+
+    command: Annotated[str, AfterValidator(_commanded)]
+    at: Annotated[InPlace | None, BeforeValidator(_place)]
+    """None: the device that decided."""
+
+    @model_validator(mode="after")
+    def _understood(self) -> LinkageEntry:
+        if self.at is not None and self.at.kind not in COMMANDS[self.command].kinds:
+            raise ValueError(f"no {self.at.kind} understands {self.command}; {_understands(self.command)}")
+        return self
+
+    @property
+    def order(self) -> Order:
+        """As the engine runs it."""
+        if self.at is None:
+            return Order(self.command, Place.SELF)
+        return Order(self.command, Place(self.at.within), self.at.kind)
+
+
+def _understands(command: str) -> str:
+    return f"{', '.join(sorted(COMMANDS[command].kinds))} would"
+
+
+def _understood(command: str, devices: list[Any]) -> bool:
+    """By one of these kinds; that there is no such command is told elsewhere."""
+    return command not in COMMANDS or not COMMANDS[command].kinds.isdisjoint(map(str, devices))
+
+
+Orders = Annotated[list[LinkageEntry], Field(max_length=8)]
+
+
 class _Head(_Strict):
     """What all rules have."""
 
@@ -109,6 +163,7 @@ class RuleEntry(_Head):
     hold: Annotated[Duration, Field(alias="for")] = 0
     clear: str | None = None
     clear_for: Duration = 0
+    linkage: Orders = []
 
 
 class Rung(_Strict):
@@ -121,6 +176,7 @@ class Rung(_Strict):
     clear_for: Duration = 0
     title: Bilingual | None = None
     advice: Bilingual | None = None
+    linkage: Orders = []
 
 
 class LadderEntry(_Head):
@@ -239,6 +295,10 @@ _REMEDIES = {
     "title": "write {zh: …, en: …}",
     "advice": "write {zh: …, en: …}, or leave it out",
     "ladder": "write two to five rungs, each beginning with `- kind:`",
+    "linkage": "write for example [{command: cut_power, at: self}]",
+    "command": f"write one of {', '.join(COMMANDS)}",
+    "at": "write `self`, or {kind: siren, in: zone}",
+    "in": "write `zone` or `building`",
     "confirm": "write {need: 2, within: 5m, voters: {smoke: {devices: […], when: …}, heat: …}}",
     "need": "write a number from 2 to the number of voters",
     "within": "write for example 5m, at least 1s",
@@ -250,7 +310,9 @@ _REMEDIES = {
     "zh": "write the Chinese text",
     "en": "write the English text",
 }
-_MODELS = (BookEntry, RuleEntry, LadderEntry, Rung, ConfirmEntry, Confirm, VoterEntry, Bilingual)
+_MODELS = (
+    BookEntry, RuleEntry, LadderEntry, Rung, ConfirmEntry, Confirm, VoterEntry, LinkageEntry, InPlace, Bilingual,
+)  # fmt: skip
 _FIELDS = list(dict.fromkeys(f.alias or name for model in _MODELS for name, f in model.model_fields.items()))
 
 _Condition = TypeVar("_Condition", DeviceCondition, ZoneCondition, WhereCondition)
@@ -307,10 +369,13 @@ class _BookFile:
                 rungs = raw["ladder"] if isinstance(raw["ladder"], list) else []
                 for j, rung in enumerate(rungs):
                     if isinstance(rung, dict):
+                        self._linking((*path, "ladder", j), rung, zone, raw.get("devices"))
                         yield self._conditions((*path, "ladder", j), rung, where, zone, raw.get("latch"))
             case "confirm":
+                self._linking(path, raw, True, None)
                 yield self._voters(path, raw, where)
             case _:
+                self._linking(path, raw, zone, raw.get("devices"))
                 yield self._conditions(path, raw, where, zone, raw.get("latch"))
 
     def _conditions(
@@ -352,6 +417,24 @@ class _BookFile:
         if raw.get("kind") == Kind.FIRE and latch is False:
             message = "a fire always latches: it ends only by reset"
             self.mistakes.append(self.document.mistake((*path[:2], "latch"), message, "leave it out"))
+
+    def _linking(self, path: Path, raw: dict[str, Any], zone: bool, devices: object) -> None:
+        """What a rule commands must fit the rule; that each line is one at all is the model's business."""
+        orders = raw.get("linkage")
+        if orders and raw.get("kind") == Kind.FAULT:
+            message = "a fault commands nothing: it is no danger"
+            self.mistakes.append(self.document.mistake((*path, "linkage"), message, "leave it out"))
+        for i, order in enumerate(orders if isinstance(orders, list) else ()):
+            if not isinstance(order, dict) or order.get("at") != Place.SELF:
+                continue
+            at: Path = (*path, "linkage", i, "at")
+            command = order.get("command")
+            if zone:
+                message, remedy = "a rule about zones has no device of its own", "write {kind: …, in: zone}"
+                self.mistakes.append(self.document.mistake(at, message, remedy))
+            elif isinstance(command, str) and isinstance(devices, list) and not _understood(command, devices):
+                message = f"none of the rule's devices understands {command}"
+                self.mistakes.append(self.document.mistake(at, message, _understands(command)))
 
     def _condition(self, path: Path, text: object, compiler: Callable[[str], _Condition]) -> _Condition | None:
         if not isinstance(text, str):
@@ -449,6 +532,7 @@ def _rule(entry: RuleEntry, compiled: _Compiled) -> Rule:
         watched=frozenset[str]().union(watched, *(a.watched for a in asked)),
         memories=tuple((of, needed) for of, needed in memories if needed),
         voting=voting,
+        linkage=tuple(line.order for line in entry.linkage),
     )
 
 

@@ -16,6 +16,7 @@ from monitor.directory import Contacts
 from monitor.settings.books import SHIPPED, one_or_many, read_books
 from monitor.settings.channels import ChannelSettings, MqttChannel
 from monitor.settings.fields import FOLDER, Section, Switch, is_duration, write_duration, written
+from monitor.settings.linkage import LinkageSettings, unfit
 from monitor.settings.muster import Muster, callers, posts, said
 from monitor.settings.people import FloodEntry, Ladders, PersonEntry
 from monitor.settings.places import SiteEntry, StationEntry
@@ -74,6 +75,7 @@ class Settings(Section):
     people: tuple[PersonEntry, ...] = ()
     sites: Annotated[tuple[SiteEntry, ...], Field(min_length=1)]
     stations: Annotated[tuple[StationEntry, ...], Field(min_length=1)]
+    linkage: LinkageSettings = LinkageSettings()
 
     _file: Path = PrivateAttr(default=Path("site.yaml"))
     _ground: Ground = PrivateAttr(default_factory=Ground)
@@ -132,6 +134,7 @@ class Settings(Section):
             patterns=tuple(g.patterns),
             sla=self.sla.profiles,
             plan=said(self._plan),
+            permits=self.linkage.permits(),
         )
 
     def broker_of(self, name: str, channel: MqttChannel) -> Broker:
@@ -177,6 +180,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     found += survey.mistakes
     if settings is not None:
         found += _unequal_histories(document, settings)
+        found += unfit(document, settings.linkage, settings.channels, survey.ground.sites)
     if found or settings is None:
         raise Mistakes(found)
     settings._file = path.absolute()  # noqa: SLF001 - its own maker

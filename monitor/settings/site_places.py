@@ -12,12 +12,14 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from monitor.settings.books import SHIPPED, one_or_many, read_books
+from monitor.settings.linkage import LinkageSettings
 from monitor.settings.muster import Muster, callers, posts, said
 from monitor.settings.people import FloodEntry, Ladders, PersonWords
 from monitor.settings.places import SiteEntry, StationEntry
 from monitor.settings.remedies import explain
 from monitor.settings.sections import USUAL, SlaWords
 from monitor.settings.survey import Ground, Survey
+from rules.commands import Permits
 from rules.document import Document, Mistake, Mistakes
 from rules.model import Kind, Neighbourhood, SlaProfile
 from rules.people import Plan
@@ -41,6 +43,7 @@ class _Places(BaseModel):
     people: tuple[_PersonHere, ...] = ()
     ladders: Ladders = Field(default_factory=dict)
     flood: FloodEntry = FloodEntry()
+    linkage: LinkageSettings = LinkageSettings()
     sites: Annotated[tuple[SiteEntry, ...], Field(min_length=1)]
     stations: Annotated[tuple[StationEntry, ...], Field(min_length=1)]
 
@@ -57,6 +60,7 @@ class SitePlaces:
     sla: dict[Kind, SlaProfile]
     plan: Plan
     books: tuple[str, ...]
+    permits: Permits
 
     def book_texts(self) -> list[tuple[str, str]]:
         """(name, text) of each rule book. Raises Mistakes for one that cannot be read."""
@@ -73,6 +77,7 @@ class SitePlaces:
             patterns=tuple(g.patterns),
             sla=self.sla,
             plan=said(self.plan),
+            permits=self.permits,
         )
 
 
@@ -103,7 +108,8 @@ def load_places(path: Path) -> SitePlaces:
     if survey.mistakes:
         raise Mistakes(survey.mistakes)
     plan = muster.plan(survey.ground.authorities, places.ladders, places.sla, places.flood)
-    return SitePlaces(document, places.sites, survey.ground, places.sla.profiles, plan, places.books)
+    permits = places.linkage.permits()
+    return SitePlaces(document, places.sites, survey.ground, places.sla.profiles, plan, places.books, permits)
 
 
 def _channels(data: Any) -> dict[str, str] | None:

@@ -315,7 +315,7 @@ extra: 1
         ),
         (
             "20:8: extra: unknown field (there is api, books, books_watch, channels, data, flood, history, ladders,"
-            " mqtt, people, quality, sites, …)"
+            " linkage, mqtt, people, quality, …)"
         ),
     ]
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rules.commands import Order, Place
 from rules.document import Document, Mistakes
 from rules.model import HOUR, MINUTE, SECOND, Device, Kind, Text, Zone
 from rules.placement import locate
@@ -398,3 +399,67 @@ def test_every_character_of_a_value_is_found_again_however_it_is_written(data: s
             line, column = locate(source, *document.at(("when",)), value, index)
             there = lines[line - 1][column - 1]
             assert there == character or (there == "\\" and character == '"')
+
+
+# --- what it commands -------------------------------------------------------------------------------------------------
+
+HOT = {"kind": "PREALARM", "devices": "[charger, camera]", "when": "port_temperature > 90", "for": "5s"}
+
+
+def test_what_a_rule_commands_and_where() -> None:
+    text = with_rule(
+        **HOT, linkage="[{command: cut_power, at: self}, {command: sound, at: {kind: siren, in: building}}]"
+    )
+    rule = book(text).by_id["r"]
+    assert rule.linkage == (Order("cut_power", Place.SELF), Order("sound", Place.BUILDING, "siren"))
+    # It does not decide when the rule alarms: alarms that run under the same rule without it go on.
+    assert rule.definition == book(with_rule(**HOT)).by_id["r"].definition
+
+
+def test_a_rung_commands_alone() -> None:
+    text = """version: 1
+rules:
+  - id: hot
+    devices: [charger]
+    ladder:
+      - {kind: SUPERVISORY, when: port_temperature > 70}
+      - {kind: PREALARM, when: port_temperature > 90, linkage: [{command: cut_power, at: self}]}
+    title: {zh: 热, en: Hot}
+"""
+    rules = book(text).by_id
+    assert rules["hot/1"].linkage == ()
+    assert rules["hot/2"].linkage == (Order("cut_power", Place.SELF),)
+
+
+@pytest.mark.parametrize(
+    ("linkage", "other", "told"),
+    [
+        ("[{command: cut, at: self}]", {}, "linkage[0].command: there is no command `cut` (write one of cut_power, sound"),
+        ("[{command: cut_power}]", {}, "linkage[0].at: Field required (write `self`, or {kind: siren, in: zone})"),
+        ("[{command: cut_power, at: there}]", {}, "linkage[0].at: `there` is no place (write `self`, or"),
+        ("[{command: sound, at: {kind: siren, in: street}}]", {}, "at.in: Input should be 'zone' or 'building' (write `zone`"),
+        (
+            "[{command: cut_power, at: {kind: siren, in: zone}}]", {},
+            "linkage[0]: no siren understands cut_power; breaker, charger, socket would (",
+        ),
+        (
+            "[{command: sound, at: self}]", {},
+            "linkage[0].at: none of the rule's devices understands sound (heat_detector, siren, smoke_detector would)",
+        ),
+        ("[{command: cut_power, at: self}]", {"kind": "FAULT"}, "linkage: a fault commands nothing: it is no danger (leave it out)"),
+        (
+            "[{command: cut_power, at: self}]", {"subject": "zone", "when": "any(port_temperature > 90)"},
+            "linkage[0].at: a rule about zones has no device of its own (write {kind: …, in: zone})",
+        ),
+        ("cut_power", {}, "linkage: Input should be a valid list (write for example [{command: cut_power, at: self}])"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_commanded(linkage: str, other: dict[str, str], told: str) -> None:
+    (found,) = mistakes(with_rule(**{**HOT, "linkage": linkage, **other}))
+    assert told in found
+
+
+@pytest.mark.parametrize("linkage", ["[cut_power]", "[{command: [1], at: self}]", "[{at: self}]"])
+def test_what_is_no_command_at_all_is_told_once(linkage: str) -> None:
+    (found,) = mistakes(with_rule(**HOT, linkage=linkage))
+    assert ".linkage[0]" in found
