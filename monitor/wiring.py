@@ -23,6 +23,7 @@ from monitor.adapters.influx import InfluxHistory
 from monitor.adapters.mqtt import MqttSettings
 from monitor.adapters.mqtt_tap import BrokerAddress, listen, probe, publish
 from monitor.adapters.mqtt_topics import MqttTopics
+from monitor.adapters.smtp import Smtp
 from monitor.adapters.webhook import Webhook
 from monitor.adapters.wecom import WeCom
 from monitor.clock import Clock
@@ -45,6 +46,7 @@ from monitor.settings import Settings
 from monitor.settings.channels import (
     ChannelSettings,
     DingTalkChannel,
+    EmailChannel,
     FeishuChannel,
     MqttChannel,
     SmsChannel,
@@ -198,6 +200,13 @@ def _channel(
             return HttpGateway(
                 name, post, _gateway(c.kind, c.gateway, now), voice=c.kind == "voice", contacts=contacts, link=link,
                 mobile=c.mobile, english=isinstance(c, VoiceChannel) and c.language == "en",
+            )  # fmt: skip
+        case EmailChannel():
+            trust = None if c.ca is None else ssl.create_default_context(cafile=c.ca)
+            port = c.port or {"tls": 465, "starttls": 587, "none": 25}[c.security]
+            return Smtp(
+                name, c.host, port, c.sender, security=c.security, username=c.username, password=c.password, tls=trust,
+                recipients=c.recipients, contacts=contacts, link=link, quantities=WORDS, timeout=c.timeout / SECOND,
             )  # fmt: skip
         case MqttChannel():
             b = settings.broker_of(name, c)

@@ -9,6 +9,8 @@ that a limit on length cuts the English copy before anything that has not been s
 
 from __future__ import annotations
 
+from html import escape
+
 from monitor.message_facts import ADVICE, CALLS, NONE, Quantities, facts, headline, incident_of, rfc3339
 from monitor.plain_words import cut, disarm
 from monitor.vocabulary import ACKNOWLEDGE
@@ -39,6 +41,19 @@ def markdown(push: Push, *, quantities: Quantities = NONE, limit: int | None = N
         )
         blocks.append("\n".join((f"### {disarm(headline(push, language))}", "", *lines)))
     return cut("\n\n".join(blocks), limit)
+
+
+def html(push: Push, *, quantities: Quantities = NONE, link: str = "") -> str:
+    """The same as a page for a mail reader, with a button where there is a link."""
+    blocks = []
+    for language, colon in ((0, "："), (1, ": ")):
+        lines = "".join(
+            f"<li>{escape(f'{name}{colon}{value}')}</li>" for name, value in facts(push, language, quantities)
+        )
+        blocks.append(f"<h3>{escape(headline(push, language))}</h3><ul>{lines}</ul>")
+    button = f'<p><a href="{escape(link)}"><b>{escape(" ".join(ACKNOWLEDGE))}</b></a></p>' if link else ""
+    # Lone surrogates cannot be written as UTF-8; `cut` makes them question marks.
+    return cut(f"<html><body>{blocks[0]}{button}{blocks[1]}</body></html>", None)
 
 
 def pages(push: Push) -> bool:

@@ -86,11 +86,12 @@ async def provider(*behaviours: Behaviour) -> AsyncIterator[Provider]:
 
 
 @contextlib.asynccontextmanager
-async def babbler(words: bytes) -> AsyncIterator[str]:
-    """A server that speaks no HTTP: whatever it is told, it says `words` and hangs up. Yields its http:// address."""
+async def babbler(words: bytes, *, at_once: bool = False) -> AsyncIterator[str]:
+    """A server that speaks no HTTP: whatever it is told (or `at_once`), it says `words` and hangs up. Yields its http:// address."""
 
     async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(1)
+        if not at_once:
+            await reader.read(1)
         writer.write(words)
         await writer.drain()
         writer.close()

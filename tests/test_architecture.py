@@ -38,7 +38,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "aiomqtt": ("monitor.adapters", "simulators"),
     "influxdb_client": ("monitor.adapters.influx",),
     "standardwebhooks": ("monitor.adapters.webhook",),
-    "aiosmtplib": ("monitor.adapters.email",),
+    "aiosmtplib": ("monitor.adapters.smtp",),
     "apprise": ("monitor.adapters.apprise_services",),
     "pywebpush": ("monitor.adapters.webpush",),
     "aiohttp": ("monitor.adapters", "monitor.console", "monitor.app", "monitor.wiring"),
@@ -59,7 +59,7 @@ COME_ALONG = {"multidict": "aiohttp", "pydantic_core": "pydantic", "yarl": "aioh
 DATA_ONLY = {"tzdata"}
 OPTIONAL = {"apprise"}
 """Imported where an extra of the same name has brought it; everything else works without."""
-COMING = {"aiosmtplib", "cryptography", "pywebpush"}
+COMING = {"cryptography", "pywebpush"}
 """Locked for channels and evidence that are on their way; a name leaves this set when its first user lands."""
 
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "manager", "types", "misc"}

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from monitor.settings.fields import (
     Duration,
+    Port,
     PresentFile,
     Secret,
     SecretWebAddress,
@@ -24,7 +25,7 @@ from monitor.settings.fields import (
     written,
 )
 from monitor.settings.gateways import GatewaySettings, GenericGateway
-from monitor.settings.people import a_mobile
+from monitor.settings.people import a_mobile, an_address
 from monitor.settings.sections import Broker
 from rules.model import SECOND
 
@@ -113,6 +114,31 @@ class FeishuChannel(Pushing):
     rate_per_minute: Annotated[Whole, Field(ge=1, le=100_000)] | None = 100
 
 
+class EmailChannel(Pushing):
+    """E-mail over SMTP."""
+
+    kind: Literal["email"]
+    host: Annotated[str, Field(min_length=1, max_length=255)]
+    port: Port | None = None
+    """465 for tls, 587 for starttls, 25 for none."""
+    security: Literal["tls", "starttls", "none"] = "starttls"
+    ca: PresentFile | None = None
+    """The authority that signed the server's certificate, where it is none of the system's."""
+    username: str | None = None
+    password: Secret | None = None
+    sender: Annotated[str, AfterValidator(an_address)]
+    recipients: tuple[Annotated[str, AfterValidator(an_address)], ...] = Field(default=(), max_length=100)
+    """Who is written to about what is for no one person, such as a station's pushes."""
+
+    @model_validator(mode="after")
+    def _login_is_whole(self) -> Self:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password belong together; write both, or neither")
+        if self.username is not None and self.security == "none":
+            raise ValueError("the password would travel in the clear; write security: starttls or tls")
+        return self
+
+
 class MqttChannel(Pushing):
     """What the daemon says of incidents, on topics; on the broker of the `mqtt` section unless told otherwise."""
 
@@ -148,6 +174,13 @@ class VoiceChannel(_Telephone):
 
 
 ChannelSettings: TypeAlias = Annotated[
-    WebhookChannel | DingTalkChannel | WeComChannel | FeishuChannel | SmsChannel | VoiceChannel | MqttChannel,
+    WebhookChannel
+    | DingTalkChannel
+    | WeComChannel
+    | FeishuChannel
+    | SmsChannel
+    | VoiceChannel
+    | EmailChannel
+    | MqttChannel,
     Field(discriminator="kind"),
 ]

@@ -57,9 +57,15 @@ def a_mobile(secret: SecretStr) -> SecretStr:
     return secret
 
 
-def _an_email(secret: SecretStr) -> SecretStr:
-    if not _EMAIL.fullmatch(secret.get_secret_value()):
+def an_address(text: str) -> str:
+    """The same, when it is an e-mail address; raises ValueError with a remedy."""
+    if not _EMAIL.fullmatch(text):
         raise ValueError("not an e-mail address; write name@host")
+    return text
+
+
+def _an_email(secret: SecretStr) -> SecretStr:
+    an_address(secret.get_secret_value())
     return secret
 
 
