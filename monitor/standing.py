@@ -47,6 +47,16 @@ def book_in_force(past: Past) -> RuleBook | None:
     return None if texts is None else _book(texts)
 
 
+def heard_of(past: Past) -> list[str]:
+    """The devices that the newest snapshot knows, in no order; none where there is no snapshot yet."""
+    found = past.snapshot()
+    return (
+        []
+        if found is None
+        else [row[0] for row in msgpack.unpackb(found[1], strict_map_key=False)["engine"]["devices"]]
+    )
+
+
 class Ages:
     """When each quantity last came, of the devices somebody asks about."""
 

@@ -17,16 +17,20 @@ import typer
 
 from monitor import wiring
 from monitor.cli.terminal import Config, err, fail, read_site
-from monitor.console.answers_reports import SlaAnswer
+from monitor.console.answers_reports import NuisanceAnswer, SlaAnswer
 from monitor.ports import Records
+from monitor.reports.nuisance import nuisance
+from monitor.reports.nuisance_page import nuisance_page
+from monitor.reports.nuisance_sheet import NuisanceTable, nuisance_sheet
 from monitor.reports.periods import Month
 from monitor.reports.sla import sla
 from monitor.reports.sla_page import sla_page
 from monitor.reports.sla_sheet import figures_sheet, responses_sheet
 from monitor.settings import Settings
 from monitor.settings.survey import suggest
+from monitor.standing import heard_of
 from monitor.wiring import LedgerError
-from rules.model import Micros
+from rules.model import Micros, Neighbourhood
 
 reports_app = typer.Typer(no_args_is_help=True, help="报告 Reports.")
 
@@ -71,14 +75,58 @@ def service_levels(
     when = month_of(month, now)
     known_station(station, settings)
     report = ask(settings, lambda records: sla(records, when, places.stations, places.zones, now=now, station=station))
-    if not report.complete:
-        err.print("警情过多，报告不完整。Too many incidents: the report is not complete.", style="yellow")
+    _whole(complete=report.complete)
     ways: Mapping[Format, Callable[[], str | bytes]] = {
         Format.HTML: lambda: sla_page(report),
         Format.CSV: lambda: (figures_sheet if table is SlaTable.FIGURES else responses_sheet)(report),
         Format.JSON: lambda: SlaAnswer.of(report).model_dump_json(),
     }
     write(ways[form](), output)
+
+
+@reports_app.command("nuisance")
+def nuisances(
+    month: MonthOption = "",
+    station: StationOption = None,
+    form: FormatOption = Format.HTML,
+    table: Annotated[NuisanceTable, typer.Option(help="What a sheet holds.")] = NuisanceTable.DEVICES,
+    output: Output = None,
+    config: Config = Path("site.yaml"),
+) -> None:
+    """What the alarms of a month turned out to be, by device, rule, zone and hour; the worst offenders first."""
+    settings, now = read_site(config)[0], present()
+    places = settings.neighbourhood()
+    when = month_of(month, now)
+    covered = known_station(station, settings)
+    _meet(places, settings)
+    report = ask(
+        settings,
+        lambda records: nuisance(
+            records, when, places.devices, places.zones, now=now, station=station, covered=covered
+        ),
+    )
+    _whole(complete=report.complete)
+    ways: Mapping[Format, Callable[[], str | bytes]] = {
+        Format.HTML: lambda: nuisance_page(report),
+        Format.CSV: lambda: nuisance_sheet(report, table),
+        Format.JSON: lambda: NuisanceAnswer.of(report).model_dump_json(),
+    }
+    write(ways[form](), output)
+
+
+def _meet(places: Neighbourhood, settings: Settings) -> None:
+    """Devices that the site file knows by a pattern are there when they have spoken."""
+    try:
+        with wiring.present(settings.data.folder) as past:
+            for key in heard_of(past):
+                places.device(key)
+    except (LedgerError, OSError) as error:
+        fail(error)
+
+
+def _whole(*, complete: bool) -> None:
+    if not complete:
+        err.print("警情过多，报告不完整。Too many incidents: the report is not complete.", style="yellow")
 
 
 def present() -> Micros:
@@ -94,11 +142,14 @@ def month_of(text: str, now: Micros) -> Month:
         fail(f"--month: {error}", 2)
 
 
-def known_station(station: str | None, settings: Settings) -> None:
-    """Ends the command for a station that the site file does not have."""
-    known = [s.key for s in settings.neighbourhood().stations]
-    if station is not None and station not in known:
+def known_station(station: str | None, settings: Settings) -> frozenset[str] | None:
+    """The zones of a station of the site file, None for all; ends the command for one that it does not have."""
+    if station is None:
+        return None
+    known = {s.key: s.zones for s in settings.neighbourhood().stations}
+    if station not in known:
         fail(f"--station: there is no station {station} ({suggest(station, known)})", 2)
+    return known[station]
 
 
 def ask(settings: Settings, question: Callable[[Records], Awaitable[Found]]) -> Found:

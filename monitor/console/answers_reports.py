@@ -9,6 +9,7 @@ from pydantic import Field
 
 from monitor.console.answers import Answer
 from monitor.console.times import Time
+from monitor.reports.nuisance import Line, NuisanceReport, Tally
 from monitor.reports.responses import GOALS, Group, Hop, Response
 from monitor.reports.sheets import seconds
 from monitor.reports.sla import Figures, GoalFigures, SlaReport, StationReport
@@ -131,4 +132,74 @@ class SlaAnswer(Answer):
         return cls(
             month=str(it.month), since=it.month.since, before=it.month.before, made_at=it.made_at, complete=it.complete,
             stations=[StationReportAnswer.of(station) for station in it.stations],
+        )  # fmt: skip
+
+
+class TallyAnswer(Answer):
+    """Raisings by what they turned out to be. `precision` is fire ÷ (fire + nuisance), null while neither is known."""
+
+    raised: int
+    alarms: int
+    open: int
+    found: dict[Disposition, int]
+    precision: float | None
+
+    @classmethod
+    def of(cls, it: Tally) -> TallyAnswer:
+        """Every disposition, also those that did not occur."""
+        found = {disposition: it.found[disposition] for disposition in Disposition}
+        return cls(raised=it.raised, alarms=it.alarms, open=it.open, found=found, precision=it.precision)
+
+
+class NuisanceLineAnswer(Answer):
+    """A device, rule or zone. `days` are those of a zone with more than five false alarms."""
+
+    key: str
+    name: Text
+    zone: str
+    kind: str
+    tally: TallyAnswer
+    false_per_year: float | None
+    days: dict[str, int]
+
+    @classmethod
+    def of(cls, it: Line) -> NuisanceLineAnswer:
+        """As counted."""
+        return cls(
+            key=it.key, name=it.name, zone=it.zone, kind=it.kind, tally=TallyAnswer.of(it.tally), false_per_year=it.per_year,
+            days=dict(it.days),
+        )  # fmt: skip
+
+
+class NuisanceAnswer(Answer):
+    """Nuisance accounting of a month of China's calendar; the worst come first."""
+
+    month: str
+    since: Time
+    before: Time
+    made_at: Time
+    complete: bool
+    total: TallyAnswer
+    faults: int = Field(description="Incidents that are not counted: faults, exercises, withheld ones.")
+    exercises: int
+    withheld: int
+    detectors: int
+    detector_years: float
+    false_per_detector_year: float | None
+    devices: list[NuisanceLineAnswer]
+    rules: list[NuisanceLineAnswer]
+    zones: list[NuisanceLineAnswer]
+    hours: list[TallyAnswer] = Field(description="By hour of the day in China, 0 to 23.")
+
+    @classmethod
+    def of(cls, it: NuisanceReport) -> NuisanceAnswer:
+        """The whole report."""
+        return cls(
+            month=str(it.month), since=it.month.since, before=it.month.before, made_at=it.made_at, complete=it.complete,
+            total=TallyAnswer.of(it.total), faults=it.faults, exercises=it.exercises, withheld=it.withheld,
+            detectors=it.detectors, detector_years=it.detector_years, false_per_detector_year=it.per_detector_year,
+            devices=[NuisanceLineAnswer.of(line) for line in it.devices],
+            rules=[NuisanceLineAnswer.of(line) for line in it.rules],
+            zones=[NuisanceLineAnswer.of(line) for line in it.zones],
+            hours=[TallyAnswer.of(tally) for tally in it.hours],
         )  # fmt: skip

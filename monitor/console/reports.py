@@ -12,10 +12,13 @@ from typing import Annotated, Literal
 from aiohttp import web
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
-from monitor.console.answers_reports import SlaAnswer
+from monitor.console.answers_reports import NuisanceAnswer, SlaAnswer
 from monitor.console.context import clean, context, json_of, question
 from monitor.console.preferences import preferred
 from monitor.console.problems import Problem
+from monitor.reports.nuisance import nuisance
+from monitor.reports.nuisance_page import nuisance_page
+from monitor.reports.nuisance_sheet import NuisanceTable, nuisance_sheet
 from monitor.reports.paper import POLICY
 from monitor.reports.periods import Month
 from monitor.reports.sla import sla
@@ -55,23 +58,53 @@ class SlaQuestion(ReportQuestion):
     table: Literal["figures", "responses"] = Field(default="figures", description="Of CSV: figures, or every response.")
 
 
+class NuisanceQuestion(ReportQuestion):
+    """Also which table CSV shall hold."""
+
+    table: Literal["devices", "rules", "zones", "hours"] = Field(default="devices", description="Of CSV.")
+
+
 async def service_levels(request: web.Request) -> web.StreamResponse:
     """What each station promised and kept, and where the time went."""
     it = context(request)
     asked = question(SlaQuestion, request.query)
-    places = it.board.neighbourhood
-    if asked.station is not None and asked.station not in {station.key for station in places.stations}:
-        raise Problem(404, f"There is no station {clean(asked.station)}.")
-    report = await sla(
-        it.board.ledger, Month.parse(asked.month), places.stations, places.zones, now=it.now(), station=asked.station
-    )
+    _station(request, asked.station)
+    places, month = it.board.neighbourhood, Month.parse(asked.month)
+    report = await sla(it.board.ledger, month, places.stations, places.zones, now=it.now(), station=asked.station)
     sheet = figures_sheet if asked.table == "figures" else responses_sheet
     ways: Mapping[str, Callable[[], str | bytes]] = {
         "application/json": lambda: json_of(SlaAnswer.of(report)),
         "text/html": lambda: sla_page(report),
         "text/csv": lambda: sheet(report),
     }
-    return await told(request, asked.format, ways, f"sla-{asked.month}-{asked.table}")
+    return await told(request, asked.format, ways, f"sla-{month}-{asked.table}")
+
+
+async def nuisances(request: web.Request) -> web.StreamResponse:
+    """What alarms turned out to be, by device, rule, zone and hour."""
+    it = context(request)
+    asked = question(NuisanceQuestion, request.query)
+    covered = _station(request, asked.station)
+    places, month = it.board.neighbourhood, Month.parse(asked.month)
+    report = await nuisance(
+        it.board.ledger, month, places.devices, places.zones, now=it.now(), station=asked.station, covered=covered
+    )
+    ways: Mapping[str, Callable[[], str | bytes]] = {
+        "application/json": lambda: json_of(NuisanceAnswer.of(report)),
+        "text/html": lambda: nuisance_page(report),
+        "text/csv": lambda: nuisance_sheet(report, NuisanceTable(asked.table)),
+    }
+    return await told(request, asked.format, ways, f"nuisance-{month}-{asked.table}")
+
+
+def _station(request: web.Request, key: str | None) -> frozenset[str] | None:
+    """The zones of the station that is asked about; None for all. Raises Problem 404."""
+    if key is None:
+        return None
+    for station in context(request).board.neighbourhood.stations:
+        if station.key == key:
+            return station.zones
+    raise Problem(404, f"There is no station {clean(key)}.")
 
 
 async def told(

@@ -192,6 +192,18 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "GET",
+        f"{API}/reports/nuisance",
+        reports.nuisances,
+        "reports",
+        "What the alarms of a month turned out to be, by device, rule, zone and hour",
+        (answers_reports.NuisanceAnswer,),
+        query=reports.NuisanceQuestion,
+        statuses=(404,),
+        media=reports.MEDIA,
+        headers=("Accept",),
+    ),
+    Route(
+        "GET",
         f"{API}/quarantine",
         account.quarantine,
         "account",

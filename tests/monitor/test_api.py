@@ -543,10 +543,24 @@ async def test_service_levels_as_json_sheet_and_page() -> None:
         assert (await api.ask("GET", path, headers={"Accept": "application/json"})).headers["Vary"] == "Accept"
 
 
+async def test_nuisance_alarms_as_json_sheet_and_page() -> None:
+    yard = Yard()
+    await yard.commit(fire())
+    path = "/api/v1/reports/nuisance?month=2026-11"
+    async with yard.console() as api:
+        told = await api.get(f"{path}&station=post-1")
+        assert (told["total"]["raised"], told["total"]["open"], told["detectors"]) == (1, 1, 3)
+        page = await api.ask("GET", f"{path}&format=html")
+        assert "误报统计" in page.body.decode()
+        sheet = await api.ask("GET", path, headers={"Accept": "text/csv"})
+        assert sheet.headers["Content-Disposition"] == 'attachment; filename="nuisance-2026-11-devices.csv"'
+
+
+@pytest.mark.parametrize("report", ["sla", "nuisance"])
 @pytest.mark.parametrize(
     ("query", "status"),
     [("", 400), ("month=2026-13", 400), ("month=2026-11&table=all", 400), ("month=2026-11&station=post-9", 404)],
 )
-async def test_a_report_is_asked_for_rightly(query: str, status: int) -> None:
+async def test_a_report_is_asked_for_rightly(report: str, query: str, status: int) -> None:
     async with Yard().console() as api:
-        assert (await api.ask("GET", f"/api/v1/reports/sla?{query}")).status == status
+        assert (await api.ask("GET", f"/api/v1/reports/{report}?{query}")).status == status

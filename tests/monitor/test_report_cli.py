@@ -11,6 +11,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import msgpack
 import pytest
 
 from monitor.ledger.connection import FILE
@@ -46,7 +47,8 @@ async def _write(folder: Path) -> None:
     raised = json.dumps({"evidence": "live", "kind": Kind.FIRE, "device": "site0/smoke-1", "rule": "smoke"})
     steps = [(0, Step.RAISED, raised), (2 * SECOND, Step.DISPATCHED, "{}"), (HOUR, Step.CLOSED, "{}")]
     entries = [(AT + after, "inc-000001", step.value, detail) for after, step, detail in steps]
-    await ledger.commit(Batch(incidents={"inc-000001": burnt()}, entries=entries))
+    state = msgpack.packb({"engine": {"devices": [["site0/smoke-1", AT]]}})
+    await ledger.commit(Batch(incidents={"inc-000001": burnt()}, entries=entries, snapshot=state))
     await ledger.close()
 
 
@@ -65,6 +67,21 @@ def test_service_levels_as_page_sheet_and_json(config: Path) -> None:
     assert sheet.code == 0, sheet.err
     assert (config.parent / "sla.csv").read_bytes().startswith(b"\xef\xbb\xbf")
     assert "inc-000001" in (config.parent / "sla.csv").read_text("utf-8")
+
+
+def test_nuisance_alarms_as_sheet_and_json(config: Path) -> None:
+    where = ("-c", config, "--month", "2026-11")
+    printed = wanglou("report", "nuisance", *where, "--format", "json", cwd=config.parent)
+    assert (printed.code, printed.err) == (0, "")
+    told = json.loads(printed.out)
+    assert told["total"]["found"]["nuisance"] == 1
+    assert [line["key"] for line in told["devices"]] == ["site0/smoke-1"]
+    assert told["detectors"] == 1, "the snapshot knows who has spoken"
+    written = wanglou(
+        "report", "nuisance", *where, "--format", "csv", "--table", "hours", "-o", "hours.csv", cwd=config.parent
+    )
+    assert written.code == 0, written.err
+    assert len((config.parent / "hours.csv").read_text("utf-8-sig").splitlines()) == 25
 
 
 def test_what_cannot_be_reported_is_said(config: Path, tmp_path: Path) -> None:
