@@ -42,6 +42,7 @@ from monitor.panel import Committed, Panel
 from monitor.ports import Point, PortError, TapeRecord, Verdict
 from monitor.rule_sources import RuleSource, sources
 from monitor.settings import Settings
+from rules.commands import CHANNEL as COMMANDING
 from rules.document import Mistakes
 from rules.engine import RESTART, Engine
 from rules.model import (
@@ -71,6 +72,8 @@ DAY: Micros = 24 * HOUR
 PRUNE_EVERY = 600.0
 WELL_AFTER = 120.0
 INBOX_EVERY = 5.0
+NOT_REPEATED = "重启后不重发，请到现场查看设备。Not repeated after a restart: look at the device."
+"""Nobody knows whether a command that was open then has reached its device."""
 INBOX_LATE: Micros = 10 * SECOND
 
 
@@ -152,7 +155,10 @@ class Daemon:
         if engine.book.digest != self._book.digest:
             self.inbox.put(BookChanged(0, self._book))
         for row in await self.ledger.open_pushes():
-            self.outbox.offer(row.push, row.attempts, row.next_at)
+            if row.push.channel == COMMANDING:
+                self._receipt(row.push.key, Outcome.DEAD, row.attempts, NOT_REPEATED, None)
+            else:
+                self.outbox.offer(row.push, row.attempts, row.next_at)
         await self.board.start()
         # What is here now stays: the collector need not walk over it again and again while an alarm waits (70 ms each time).
         gc.collect()

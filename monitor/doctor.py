@@ -29,6 +29,7 @@ from monitor.ports import Channel, History, PortError
 from monitor.settings import Settings
 from monitor.settings.survey import suggest
 from monitor.tls import client_context
+from rules.commands import Mode
 from rules.document import Mistakes
 from rules.model import Kind, Station, Text
 from rules.rulebook import RuleBook, load_book
@@ -126,6 +127,19 @@ def _books(settings: Settings) -> Iterator[Finding]:
         return
     yield Finding(Level.OK, what, f"{len(book.rules)} rules from {len(book.texts)} books")
     yield from _unwatched(settings, book)
+    yield from _linked(settings, book)
+
+
+def _linked(settings: Settings, book: RuleBook) -> Iterator[Finding]:
+    """What rules may do to devices: nobody should learn of it from a device."""
+    linkage, linking = settings.linkage, [rule for rule in book.rules if rule.linkage]
+    allowed = {entry.command for entry in linkage.allow}
+    what = Text("联动", "linkage")
+    detail = f"{linkage.mode}: {len(linking)} rules command devices, the site allows {', '.join(sorted(allowed)) or 'nothing'}"
+    if linkage.mode is Mode.ARMED and not allowed:
+        yield Finding(Level.WARN, what, detail, "armed, and nothing is allowed: write linkage: allow, or mode: dry-run")
+    else:
+        yield Finding(Level.OK, what, detail)
 
 
 def _unwatched(settings: Settings, book: RuleBook) -> Iterator[Finding]:

@@ -62,6 +62,8 @@ class LaneLimits:
     """Attempts in any 60 s; None: as many as come. A quarter is kept free for FIRE."""
     ordered: bool = False
     """One after the other within an incident (state topics)."""
+    once: bool = False
+    """An attempt of which nobody knows how it ended is not repeated (commands to devices)."""
 
     def __post_init__(self) -> None:
         if self.concurrency < 1 or not self.timeout > 0 or (self.per_minute is not None and self.per_minute < 1):
@@ -192,23 +194,30 @@ class Outbox:
         except TryAgain as refusal:
             self._again(lane, item, str(refusal), refusal.after)
         except TimeoutError:
-            self._again(lane, item, f"no answer within {lane.limits.timeout:g} s")
+            self._unknown(lane, item, f"no answer within {lane.limits.timeout:g} s")
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
             # A library's cancellation that leaked out of the channel; nobody cancelled us.
-            self._again(lane, item, "channel cancelled itself")
+            self._unknown(lane, item, "channel cancelled itself")
         except Exception as error:  # noqa: BLE001 - a defect of one channel must not end the others
             # Only its type and place: the text of a foreign exception may hold an address with a token in it.
             name, place = type(error).__name__, _place(error)
             log.error("channel failed unexpectedly", key=item.push.key, error=name, place=place)  # noqa: TRY400
-            self._again(lane, item, f"unexpected {name} in channel '{item.push.channel}'")
+            self._unknown(lane, item, f"unexpected {name} in channel '{item.push.channel}'")
         else:
             self._settle(lane, item, Outcome.ACCEPTED, item.reply)
         finally:
             lane.counts.running -= 1
             lane.wake.set()
+
+    def _unknown(self, lane: _Lane, item: _Item, reply: str) -> None:
+        """The attempt has no end that anybody could tell."""
+        if lane.limits.once:
+            self._settle(lane, item, Outcome.DEAD, f"{reply}: it may have been carried out, so it is not repeated")
+        else:
+            self._again(lane, item, reply)
 
     def _again(self, lane: _Lane, item: _Item, reply: str, after: float | None = None) -> None:
         item.reply = reply

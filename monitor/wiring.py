@@ -21,6 +21,7 @@ from monitor.adapters.http_gateway import HttpGateway
 from monitor.adapters.http_post import HttpPost
 from monitor.adapters.influx import InfluxHistory
 from monitor.adapters.mqtt import MqttSettings
+from monitor.adapters.mqtt_commands import MqttCommands
 from monitor.adapters.mqtt_tap import BrokerAddress, listen, probe, publish
 from monitor.adapters.mqtt_topics import MqttTopics
 from monitor.adapters.smtp import Smtp
@@ -58,9 +59,13 @@ from monitor.settings.gateways import AliyunGateway, GatewaySettings, GenericGat
 from monitor.settings.sections import Broker, HistorySettings, Tls
 from monitor.settings.sections import EmbeddedHistory as EmbeddedSettings
 from monitor.tls import client_context
+from rules.commands import CHANNEL as COMMANDING
+from rules.commands import Mode
 from rules.model import SECOND, Micros, Push
 from rules.quantities import CATALOGUE
 
+COMMAND_SECONDS = 20.0
+"""More than all the bounds of one command together, which has an end of its own."""
 WORDS = {name: (q.zh, q.en, q.unit) for name, q in CATALOGUE.items()}
 
 
@@ -137,9 +142,20 @@ def links(settings: Settings, now: Callable[[], Micros]) -> Links:
 
 
 def channels(settings: Settings, session: aiohttp.ClientSession, now: Callable[[], Micros]) -> dict[str, Channel]:
-    """Every channel of the site file, by name; nothing is connected yet."""
+    """Every channel of the site file, by name, and the one for commands where linkage is armed; nothing is connected yet."""
     post, link = HttpPost(session), links(settings, now).of
-    return {name: _channel(settings, name, section, post, now, link) for name, section in settings.channels.items()}
+    found = {name: _channel(settings, name, section, post, now, link) for name, section in settings.channels.items()}
+    if settings.linkage.mode is Mode.ARMED:
+        found[COMMANDING] = _commands(settings.mqtt, now)
+    return found
+
+
+def _commands(b: Broker, now: Callable[[], Micros]) -> MqttCommands:
+    """Devices listen where they speak: on the broker that readings come from."""
+    return MqttCommands(
+        COMMANDING, b.host, b.port, username=b.username, password=b.password, tls=tls_context(b.tls), protocol=b.protocol,
+        now=now,
+    )  # fmt: skip
 
 
 def lane_limits(settings: Settings) -> dict[str, LaneLimits]:
@@ -147,7 +163,7 @@ def lane_limits(settings: Settings) -> dict[str, LaneLimits]:
     return {
         name: LaneLimits(c.concurrency, c.timeout / SECOND, c.rate_per_minute, ordered=isinstance(c, MqttChannel))
         for name, c in settings.channels.items()
-    }
+    } | {COMMANDING: LaneLimits(timeout=COMMAND_SECONDS, once=True)}
 
 
 def _channel(

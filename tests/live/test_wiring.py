@@ -42,7 +42,7 @@ def settings(folder: Path, port: int, **sections: Any) -> Settings:
     config = site(folder, mqtt=port, webhook="http://127.0.0.1:9/hook")
     data = yaml.safe_load(config.read_text("utf-8"))
     for name, section in sections.items():
-        data[name] = data[name] | section if isinstance(section, dict) else section
+        data[name] = data.get(name, {}) | section if isinstance(section, dict) else section
     config.write_text(yaml.safe_dump(data, allow_unicode=True), "utf-8")
     return load(config, {})
 
@@ -144,3 +144,21 @@ def test_the_feed_gets_every_field(tmp_path: Path, keys: Keys) -> None:
     assert got.tls is not None
     assert got.tls.cert_store_stats()["x509_ca"] == 1
     assert (got.keepalive, got.topics, got.session_expiry, got.inflight) == (90, ("a/+",), 7200, 70)
+
+
+def a_command(device: str) -> Push:
+    body: dict[str, object] = {"type": "device.command", "command": "cut_power", "device": device, "id": "inc-1-1-0"}
+    return Push(0, f"inc-1/command-1/linkage@{device}", "inc-1", "command-1", "linkage", Kind.FIRE, 1 << 52, body)
+
+
+async def test_commands_have_a_lane_only_where_linkage_is_armed(tmp_path: Path, broker: Mosquitto) -> None:
+    disarmed = settings(tmp_path, broker.port, linkage={"mode": "dry-run"})
+    armed = settings(tmp_path, broker.port, linkage={"mode": "armed"})
+    async with aiohttp.ClientSession() as session:
+        assert "linkage" not in wiring.channels(disarmed, session, Clock().now)
+        channels = wiring.channels(armed, session, Clock().now)
+        said = await channels["linkage"].send(a_command("site0/charger-1"), attempt=1)
+        assert said.startswith("published: wl/site0/charger-1/down")
+        assert wiring.lane_limits(armed)["linkage"].once
+        for channel in channels.values():
+            await channel.aclose()

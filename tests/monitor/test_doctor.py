@@ -167,6 +167,7 @@ async def test_all_is_well(patient: Patient) -> None:
     assert [(f.what.en, f.level) for f in findings if f.what.en != "durable writes"] == [
         ("settings", Level.OK),
         ("rule books", Level.OK),
+        ("linkage", Level.OK),
         ("data folder", Level.OK),
         ("broker", Level.OK),
         ("history", Level.OK),
@@ -182,6 +183,21 @@ async def test_all_is_well(patient: Patient) -> None:
     assert f"SQLite {sqlite3.sqlite_version}: a synced commit takes" in durable.detail
     assert exit_code(findings) == 0
     assert sorted(p.name for p in patient.folder.iterdir()) == ["book.yaml", "site.yaml", "token"], "nothing is left"
+
+
+async def test_what_rules_may_do_to_devices_is_said(patient: Patient) -> None:
+    found = one(await patient.examined(), "linkage")
+    assert (found.level, found.detail) == (Level.OK, "dry-run: 0 rules command devices, the site allows nothing")
+    patient.words["mqtt"] = "}\nlinkage: {mode: armed"
+    found = one(await patient.examined(), "linkage")
+    assert (found.level, found.remedy.partition(":")[0]) == (Level.WARN, "armed, and nothing is allowed")
+    patient.words["mqtt"] += ", allow: [{command: sound, devices: lake/siren-1}]"
+    patient.write(
+        "book.yaml",
+        BOOK.replace("when: smoke,", "when: smoke, linkage: [{command: sound, at: {kind: siren, in: zone}}],"),
+    )
+    found = one(await patient.examined(), "linkage")
+    assert (found.level, found.detail) == (Level.OK, "armed: 1 rules command devices, the site allows sound")
 
 
 async def test_files_open_to_others(patient: Patient) -> None:
