@@ -14,10 +14,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
 from rules.areas import Areas
-from rules.commands import CHANNEL
 from rules.incident import ALARM, Signal
-from rules.linkage import TIMER as COMMAND
-from rules.linkage import Cause, Linkage
 from rules.memory import HEARD
 from rules.model import (
     MINUTE,
@@ -48,7 +45,6 @@ from rules.model import (
 from rules.recall import TIMER, Recall
 from rules.response import Alarm, Response
 from rules.rule import BookChanged, Rule, RuleBook
-from rules.suppression import Suppressions
 from rules.timers import NEVER, Timers
 from rules.watch import Running, Seen, Watch
 
@@ -111,7 +107,6 @@ class Engine:
         self._troubles: dict[str, str] = {}
         self._watches: dict[tuple[str, ...], Watch] = {}
         self._of_absence = _of_absence(book)
-        self._linkage = Linkage(neighbourhood, self._timers, self._seen, Suppressions())
 
     # --- the one verb ------------------------------------------------------------------------------------------------
 
@@ -214,8 +209,6 @@ class Engine:
         seen.values.update(said)
         if seen.certain_from is not None or said.get("online") is False:
             freshness = _doubted(at, seen, reading)
-        if self._linkage.awaited and freshness is Freshness.LIVE:
-            self._linkage.heard(at, reading, out)
         if seen.kept is not None:
             names += self._recall.read(at, seen, said, freshness)
         self._ask(at, seen, names, freshness, out)
@@ -342,9 +335,9 @@ class Engine:
             if back or certain:
                 alarm.doubt = evidence
                 if alarm.incident:
-                    told = self._described(at, rule, subject, alarm, seen)
-                    self._response.burning(at, alarm.incident, told, back, out)
-                    self._command(at, rule, told, alarm.incident, out)
+                    self._response.burning(
+                        at, alarm.incident, self._described(at, rule, subject, alarm, seen), back, out
+                    )
 
     def _signal(
         self, at: Micros, rule: Rule, subject: str, alarm: Running, signal: Signal, seen: Seen | None, out: list[Effect]
@@ -353,9 +346,7 @@ class Engine:
         alarm.state = ALARM[was, signal]
         if signal is Signal.HELD or (signal is Signal.ON and was is AlarmState.LATCHED):
             former = alarm.incident
-            told = self._described(at, rule, subject, alarm, seen)
-            alarm.incident = self._response.raised(at, told, out)
-            self._command(at, rule, told, alarm.incident, out)
+            alarm.incident = self._response.raised(at, self._described(at, rule, subject, alarm, seen), out)
             if former and former != alarm.incident:  # the rule's group or the device's zone is another one since then
                 self._response.returned(at, former, rule.id, subject, latched=False, out=out)
         elif signal in (Signal.ENDED, Signal.LATCH):
@@ -377,11 +368,6 @@ class Engine:
             rule.id, subject, rule.kind, rule.group, rule.title, rule.advice, zone, key, said, alarm.doubt, verdict
         )
 
-    def _command(self, at: Micros, rule: Rule, told: Alarm, incident: str, out: list[Effect]) -> None:
-        if rule.linkage:
-            cause = Cause(told.device, told.zone, told.evidence)
-            self._linkage.raised(at, rule.linkage, cause, *self._response.standing(incident), out)
-
     # --- timers ------------------------------------------------------------------------------------------------------
 
     def _fire_due(self, at: Micros, out: list[Effect]) -> None:
@@ -392,8 +378,6 @@ class Engine:
                 self._response.deadline(due, who, which, out)
             elif what == "trouble":
                 self._system_raised(due, which, out)
-            elif what == COMMAND:
-                self._linkage.due(due, who, out)
             elif what == TIMER:
                 seen = self._seen[which]
                 self._ask(due, seen, self._recall.woken(due, seen, who), _evidence(due, seen), out)
@@ -432,9 +416,7 @@ class Engine:
             case Receipt():
                 self._response.receipt(event, out)
                 channel = event.key.split("/", 2)[2]
-                if channel.startswith(f"{CHANNEL}@"):
-                    self._linkage.receipt(event, out)
-                elif event.outcome is Outcome.DEAD:
+                if event.outcome is Outcome.DEAD:
                     self._trouble(at, f"channel:{channel}", True, event.reply, out, hold=0)
                 elif event.outcome is Outcome.ACCEPTED:
                     self._trouble(at, f"channel:{channel}", False, "", out)
@@ -457,8 +439,6 @@ class Engine:
                 self._reset(at, move.incident, rule_id, subject, out)
         else:
             self._response.moved(move, out)
-            if move.verb is Verb.CLOSE:
-                self._linkage.closed(move.incident)
 
     def _reset(self, at: Micros, incident: str, rule_id: str, subject: str, out: list[Effect]) -> None:
         """Back to idle, as on a fire panel: the next reading raises it again if the danger is still there."""
@@ -601,7 +581,6 @@ class Engine:
             "listening": self._recall.listening,
             "timers": [[due, list(name)] for due, name in self._timers],
             "response": self._response.snapshot(),
-            "linkage": self._linkage.snapshot(),
             "zones": [[list(key), _plain(alarm)] for key, alarm in self._zone_alarms.items()],
             "system": [[source, _plain(alarm), self._troubles[source]] for source, alarm in self._system.items()],
             "devices": [
@@ -629,7 +608,6 @@ class Engine:
         self._recall.listening = data.get("listening", 0)  # an older program's snapshots know nothing of memories
         memories: dict[str, Any] = dict(data.get("memories", ()))
         self._response.restore(data["response"])
-        self._linkage.restore(data.get("linkage", {}))
         for key, last_at, live_at, measured_at, freshness, values, alarms in data["devices"]:
             device = self._neighbourhood.device(key)
             if device is None:
@@ -654,7 +632,7 @@ class Engine:
             self._system[source], self._troubles[source] = _alarm(alarm), detail
         for due, (what, who, which) in data["timers"]:
             running = self._recall.armed(which, who, due) if what == TIMER else self._runs(who, which)
-            if what in ("sla", "trouble") or running or (what == COMMAND and self._linkage.waits(who)):
+            if what in ("sla", "trouble") or running:
                 self._timers.set((what, who, which), due)
         self._count_again()
 
@@ -677,7 +655,6 @@ class Engine:
             seen.alarms = seen.alarms or None
         self._troubles = {source: detail for source, detail in self._troubles.items() if source in self._system}
         self._rename_timers(renamed, strays)
-        self._linkage.mended(renamed, strays, adopted)
         return [
             *(f"{incident}: open in the ledger, unknown to the recovery" for incident in adopted),
             *(f"{new}: the ledger's record was taken" for new in renamed.values()),

@@ -206,11 +206,6 @@ class Response:
         case = self._cases[incident]
         return [*case.active, *case.latched]
 
-    def standing(self, incident: str) -> tuple[Incident, int]:
-        """The record of an open incident, and a number that is another one whenever it was raised (again)."""
-        case = self._cases[incident]
-        return case.incident, case.since
-
     # --- what people do ----------------------------------------------------------------------------------------------
 
     def refusal(self, move: Move) -> str:
