@@ -27,7 +27,7 @@ PURE = {
 }  # fmt: skip
 """What rules/ may use of the standard library: nothing here reads a clock, a disk, a network or a source of chance."""
 
-WHERE_PARTS_MEET = {"monitor.app", "monitor.wiring"}
+WHERE_PARTS_MEET = {"monitor.app", "monitor.wiring", "monitor.wiring_channels"}
 """The only modules that know adapters and the ledger: one builds them from the settings, the other runs them."""
 
 READERS_OF_YAML = {"rules.document", "rules.rulebook"}
@@ -41,7 +41,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "aiosmtplib": ("monitor.adapters.smtp",),
     "apprise": ("monitor.adapters.apprise_services",),
     "pywebpush": ("monitor.adapters.webpush",),
-    "aiohttp": ("monitor.adapters", "monitor.console", "monitor.app", "monitor.wiring"),
+    "aiohttp": ("monitor.adapters", "monitor.console", "monitor.app", "monitor.wiring", "monitor.wiring_channels"),
     "prometheus_client": ("monitor.console",),
     "typer": ("monitor.cli", "simulators"),
     "sqlite3": ("monitor.ledger", "monitor.adapters.embedded_history", "monitor.doctor"),
@@ -54,13 +54,11 @@ IMPORTED_AS = {
     "prometheus-client": "prometheus_client",
     "PyYAML": "yaml",
 }
-COME_ALONG = {"multidict": "aiohttp", "pydantic_core": "pydantic", "yarl": "aiohttp"}
+COME_ALONG = {"multidict": "aiohttp", "py_vapid": "pywebpush", "pydantic_core": "pydantic", "yarl": "aiohttp"}
 """Packages that are part of another one's public interface."""
 DATA_ONLY = {"tzdata"}
 OPTIONAL = {"apprise"}
 """Imported where an extra of the same name has brought it; everything else works without."""
-COMING = {"cryptography", "pywebpush"}
-"""Locked for channels and evidence that are on their way; a name leaves this set when its first user lands."""
 
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "manager", "types", "misc"}
 IMPURE_BUILTINS = {"open", "input", "print", "compile", "breakpoint", "hash", "id", "__import__"}
@@ -364,4 +362,4 @@ def test_imports_and_dependencies_are_the_same() -> None:
     used = {
         imported.partition(".")[0] for module in of(project(), *PACKAGES[:3]) for _, imported in module.imports
     } - own
-    assert {COME_ALONG.get(name, name) for name in used} - OPTIONAL | COMING == wanted
+    assert {COME_ALONG.get(name, name) for name in used} - OPTIONAL == wanted

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from monitor.push_subscriptions import SERVICES
 from monitor.settings.fields import (
     Duration,
     Port,
@@ -139,6 +140,19 @@ class EmailChannel(Pushing):
         return self
 
 
+class WebPushChannel(Pushing):
+    """Notifications in the browsers that people have subscribed on the page."""
+
+    kind: Literal["webpush"]
+    vapid_key: Secret
+    """32 random bytes as base64url; see docs/channels.md for the command that makes one."""
+    subject: Annotated[
+        str, written(r"(mailto:[^@\s]+@[^@\s]+|https://\S+)", "write mailto:name@host, whom a push service may ask")
+    ]
+    services: tuple[Annotated[str, written(r"[a-z0-9.-]{1,253}", "write a host, without https://")], ...] = SERVICES
+    """Push services that a subscription may name, with all hosts below them."""
+
+
 class MqttChannel(Pushing):
     """What the daemon says of incidents, on topics; on the broker of the `mqtt` section unless told otherwise."""
 
@@ -181,6 +195,7 @@ ChannelSettings: TypeAlias = Annotated[
     | SmsChannel
     | VoiceChannel
     | EmailChannel
+    | WebPushChannel
     | MqttChannel,
     Field(discriminator="kind"),
 ]
