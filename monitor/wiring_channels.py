@@ -12,6 +12,7 @@ from typing import Literal
 
 import aiohttp
 
+from monitor.adapters.apprise_services import AppriseService
 from monitor.adapters.dingtalk import DingTalk
 from monitor.adapters.feishu import Feishu
 from monitor.adapters.http_gateway import HttpGateway
@@ -33,6 +34,7 @@ from monitor.posting import Codes
 from monitor.push_subscriptions import PushSubscriptions
 from monitor.settings import Settings
 from monitor.settings.channels import (
+    AppriseChannel,
     ChannelSettings,
     DingTalkChannel,
     EmailChannel,
@@ -175,6 +177,8 @@ def _channel(kit: _Kit, name: str, c: ChannelSettings) -> Channel:
             if kit.subscriptions is None:
                 raise RuntimeError("the subscriptions of a webpush channel were not opened")
             return WebPush(name, post, c.vapid_key, c.subject, kit.subscriptions, link=link, now=now)
+        case AppriseChannel():
+            return AppriseService(name, c.url, quantities=WORDS, link=link)
         case MqttChannel():
             b = settings.broker_of(name, c)
             return MqttTopics(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from importlib.util import find_spec
 from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
@@ -153,6 +154,20 @@ class WebPushChannel(Pushing):
     """Push services that a subscription may name, with all hosts below them."""
 
 
+class AppriseChannel(Pushing):
+    """Any service that apprise knows: taken, but never confirmed."""
+
+    kind: Literal["apprise"]
+    url: Secret
+    timeout: Annotated[Duration, lasting("100ms", "1m")] = 20 * SECOND
+
+    @model_validator(mode="after")
+    def _is_installed(self) -> Self:
+        if find_spec("apprise") is None:
+            raise ValueError("the library apprise is not installed; run pip install 'wanglou[apprise]'")
+        return self
+
+
 class MqttChannel(Pushing):
     """What the daemon says of incidents, on topics; on the broker of the `mqtt` section unless told otherwise."""
 
@@ -196,6 +211,7 @@ ChannelSettings: TypeAlias = Annotated[
     | VoiceChannel
     | EmailChannel
     | WebPushChannel
+    | AppriseChannel
     | MqttChannel,
     Field(discriminator="kind"),
 ]
