@@ -142,6 +142,12 @@ class SlaProfile:
     resolve: Micros = 20 * MINUTE
 
 
+REPORTS = "report-"
+"""What people see is told by `site/report-zone`: there is one for each zone, without being listed."""
+HUMAN_REPORT = "human_report"
+"""Its kind."""
+
+
 class Neighbourhood:
     """Everything the site file says, as the engine needs it: zones, stations and who is who among the devices.
 
@@ -187,7 +193,7 @@ class Neighbourhood:
         """Who this is, or None for a stranger (also when the bound on devices is reached)."""
         known = self._devices.get(key)
         if known is None and len(self._devices) < self.max_devices:
-            known = self._from_pattern(key)
+            known = self._of_people(key) or self._from_pattern(key)
             if known is not None:
                 self._devices[key] = known
                 self._by_pattern.add(key)
@@ -200,6 +206,14 @@ class Neighbourhood:
     def stations_of(self, zone: str) -> tuple[Station, ...]:
         """The stations that cover a zone, in the order of the site file: the first is sent."""
         return self._stations_of.get(zone, ())
+
+    def _of_people(self, key: str) -> Device | None:
+        site, _, name = key.partition("/")
+        zone = self.zones.get(f"{site}/{name.removeprefix(REPORTS)}") if name.startswith(REPORTS) else None
+        if zone is None:
+            return None
+        said = Text(f"{zone.name.zh} 人员上报", f"Reports of people, {zone.name.en}")
+        return Device(key, site, HUMAN_REPORT, zone.key, said)
 
     def _from_pattern(self, key: str) -> Device | None:
         for p in self.patterns:

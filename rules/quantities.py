@@ -25,6 +25,8 @@ QuantityKind: TypeAlias = Literal["number", "flag", "text"]
 
 TEXT_LIMIT = 256
 """Characters of a text value."""
+_LONG_TEXTS = {"report_text": 500}
+"""What people write may be longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,18 @@ _ALL: tuple[Quantity, ...] = (
     _number("occupancy", "%", 0, 100, "占用率", "share of the area that is occupied"),
     _flag("motion", "有移动", "motion"),
     _flag("video_lost", "视频丢失", "video lost"),
+    # what people see
+    _text("reported", "上报类别", "what was reported: fire, smoke, lane, charging, other"),
+    _text("report_text", "上报内容", "in the reporter's own words"),
+    _text("photo", "上报照片", "name of the reporter's photo"),
+    _number(
+        "reporters",
+        "",
+        0,
+        100_000,
+        "上报火情人数",
+        "different people who reported fire or smoke here within five minutes",
+    ),
 )
 
 CATALOGUE: Mapping[str, Quantity] = MappingProxyType({q.name: q for q in _ALL})
@@ -250,9 +264,10 @@ def _read_flag(quantity: Quantity, value: object) -> bool:
 def _read_text(quantity: Quantity, value: object) -> str:
     if not isinstance(value, str):
         raise WrongTypeError(quantity.name, f"`{quantity.name}` is a text, not {_show(value)}", "send a JSON string")
-    if len(value) > TEXT_LIMIT:
+    limit = _LONG_TEXTS.get(quantity.name, TEXT_LIMIT)
+    if len(value) > limit:
         message = f"`{quantity.name}` has {len(value)} characters"
-        raise OutOfRangeError(quantity.name, message, f"send at most {TEXT_LIMIT}")
+        raise OutOfRangeError(quantity.name, message, f"send at most {limit}")
     return value
 
 

@@ -14,10 +14,13 @@ from typing import Literal, TypeAlias, get_args
 from rules.model import Device, Micros, Value, Zone
 
 VoterName: TypeAlias = Literal[
-    "smoke", "heat", "flame", "gas", "thermal", "camera", "charger", "call_point", "discharge"
+    "smoke", "heat", "flame", "gas", "thermal", "camera", "charger", "call_point", "discharge", "report"
 ]
 """A kind of evidence; two devices of one kind are one voter."""
 VOTERS: tuple[str, ...] = get_args(VoterName)
+ON_DEMAND = frozenset({"report"})
+"""People who saw something. They are never out of service, for nobody expects them to speak; they add to what devices say, and confirm
+nothing without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +77,30 @@ class Voting:
         out = []
         for i, voter in enumerate(self.voters):
             said, away, listed, heard = (counts[i + k * n] for k in (0, 1, 3, 4))
-            if listed and not said and heard <= away and (heard == listed or waited > voter.span):
+            if (
+                listed
+                and voter.name not in ON_DEMAND
+                and not said
+                and heard <= away
+                and (heard == listed or waited > voter.span)
+            ):
                 out.append(voter)
         return out
 
     def needed(self, counts: Sequence[int], waited: Micros = 0) -> int:
         """How many yeses it takes here now; 0 where it never confirms."""
         n = len(self.voters)
-        built = sum(map(bool, counts[3 * n : 4 * n]))
+        listed = [v for v, number in zip(self.voters, counts[3 * n : 4 * n], strict=True) if number]
+        built = sum(v.name not in ON_DEMAND for v in listed)
         if built < self.need:
-            return 0
+            return self.need if built and len(listed) >= self.need else 0
         left = built - len(self.missing(counts, waited))
         return self.need if left == built else max(1, min(self.need, left))
 
     def decide(self, counts: Sequence[int], waited: Micros = 0) -> bool:
-        """Is it confirmed? At least one yes must come from the zone itself."""
+        """Is it confirmed? At least one yes must come from the zone itself, and one from a device."""
         n = len(self.voters)
-        if not any(counts[2 * n : 3 * n]):
+        yes = self.yes(counts)
+        if not any(counts[2 * n : 3 * n]) or all(voter.name in ON_DEMAND for voter in yes):
             return False
-        return 0 < self.needed(counts, waited) <= len(self.yes(counts))
+        return 0 < self.needed(counts, waited) <= len(yes)

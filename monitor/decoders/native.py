@@ -23,6 +23,8 @@ OURS = frozenset({"incidents", "down"})
 """What the daemon itself says below a site: `wl/{site}/incidents/{id}` and commands to devices."""
 MAX_FIELDS = 64
 MAX_NAME = 64
+MAX_DEVICE = 128
+"""Characters of a device's name, as in the site file."""
 _ENVELOPE = frozenset({"at", "id", "exercise"})
 _EXERCISE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -50,9 +52,10 @@ def _address(topic: str) -> tuple[str, str]:
     if len(parts) != 4 or not parts[1] or not parts[2]:
         raise Undecodable("topic", "the topic is not wl/{site}/{device}/up or …/status")
     _, site, device, leaf = parts
-    if len(site) > MAX_NAME or len(device) > MAX_NAME or not topic.isprintable() or "+" in topic or "#" in topic:
+    if len(site) > MAX_NAME or len(device) > MAX_DEVICE or not topic.isprintable() or "+" in topic or "#" in topic:
         raise Undecodable(
-            "topic", f"site and device names are printable, without + and #, at most {MAX_NAME} characters"
+            "topic",
+            f"site and device names are printable, without + and #, at most {MAX_NAME} and {MAX_DEVICE} characters",
         )
     return f"{site}/{device}", "incidents" if device == "incidents" else leaf
 

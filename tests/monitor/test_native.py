@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from monitor.decoders import Decoded, Undecodable
-from monitor.decoders.native import MAX_FIELDS, MAX_NAME, moment
+from monitor.decoders.native import MAX_DEVICE, MAX_FIELDS, MAX_NAME, moment
 from monitor.decoders.registry import decode
 from rules.quantities import CATALOGUE
 
@@ -55,7 +55,7 @@ def test_our_own_words_are_no_readings(topic: str) -> None:
     [
         "", "/", "wl", "wl/", "wl/b/h1", "wl//h1/up", "wl/b//up", "wl/b/h1/up/more", "/wl/b/h1/up", "x/b/h1/up", "WL/b/h1/up",
         "wl/b/h\x00/up", "wl/b/h\n/up", "wl/\x7f/h1/up", "wl/b/h\u2028/up", "wl/b/h\u200e/up", "wl/b/\ud800/up",
-        "wl/b/h1/u\x00p", "wl/b/+/up", "wl/#/h1/up", "wl/b/h1/+", f"wl/b/{'h' * (MAX_NAME + 1)}/up",
+        "wl/b/h1/u\x00p", "wl/b/+/up", "wl/#/h1/up", "wl/b/h1/+", f"wl/b/{'h' * (MAX_DEVICE + 1)}/up",
         f"wl/{'b' * (MAX_NAME + 1)}/h1/up", "wl/" + "x" * 65_000 + "/h/up", "$SYS/broker/uptime",
     ],
 )  # fmt: skip
@@ -63,7 +63,7 @@ def test_a_topic_that_is_not_ours_is_refused(topic: str) -> None:
     assert refused('{"smoke":true}', topic).reason == "topic"
 
 
-@pytest.mark.parametrize("device", ["h 1", "烟感-1", "🔥", "h.1", "*", "$x", "h" * MAX_NAME])
+@pytest.mark.parametrize("device", ["h 1", "烟感-1", "🔥", "h.1", "*", "$x", "h" * MAX_DEVICE])
 def test_any_printable_name_is_a_name(device: str) -> None:
     assert read('{"smoke":true}', f"wl/b/{device}/up").device == f"b/{device}"
 

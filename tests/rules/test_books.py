@@ -12,16 +12,25 @@ from rules.model import SECOND, Device, Kind, Text, Value, Zone
 from rules.rulebook import Rule, RuleBook, load_book
 
 BOOKS = Path(__file__).parents[2] / "rules" / "books"
-NAMES = ["charging.yaml", "devices.yaml", "dwelling.yaml", "equipment.yaml", "fire-lane.yaml", "garage.yaml"]
+NAMES = [
+    "charging.yaml",
+    "devices.yaml",
+    "dwelling.yaml",
+    "equipment.yaml",
+    "fire-lane.yaml",
+    "garage.yaml",
+    "people.yaml",
+]
 KINDS = {
     "smoke_detector", "heat_detector", "thermal_camera", "camera", "charger", "call_point", "extinguisher", "suppression",
-    "hydrant", "sprinkler", "fire_door", "gateway",
+    "hydrant", "sprinkler", "fire_door", "gateway", "human_report",
 }  # fmt: skip
 AT_ONCE = {
     "smoke-alarm", "elderly-smoke", "heat-alarm", "call-point", "suppression-discharged", "extinguisher-discharged",
-    "charger-relay-welded", "confirmed-fire",
+    "charger-relay-welded", "confirmed-fire", "reported-fire", "reported-smoke", "reported-by-two", "reported-lane-blocked",
+    "reported-charging", "reported-other",
 }  # fmt: skip
-"""What a device has decided itself, or two kinds of evidence say together, waits for nothing."""
+"""What a device or a person has decided, or two kinds of evidence say together, waits for nothing."""
 
 
 HELD_WITHIN = {"smoke-rising-fire", "smoke-density-fire", "garage-hot-spot-rising"}

@@ -259,6 +259,56 @@ def test_a_hold_that_runs_out_tells_the_votes_too() -> None:
 NAMES = ("smoke", "heat", "camera")
 
 
+WITH_PEOPLE = CONFIRM.replace("    title:", """        report: {devices: [human_report], when: 'last(reported, 10s) == "fire"'}
+    title:""")  # fmt: skip
+
+
+def test_a_person_and_one_detector_confirm_whichever_comes_first() -> None:
+    said: tuple[tuple[str, dict[str, Any]], ...] = (("report-hall", {"reported": "fire"}), ("smoke-1", {"smoke": True}))
+    for (first, one), (second, other) in (said, said[::-1]):
+        here = Street(WITH_PEOPLE)
+        assert here.said(10, first, **one) == []
+        assert here.said(60, second, **other) == ["hall"]
+        assert here.details[0]["voters"] == "smoke, report"
+
+
+def test_a_report_counts_for_its_window_and_no_longer() -> None:
+    here = Street(WITH_PEOPLE)
+    here.said(10, "report-hall", reported="fire")
+    assert here.said(81, "smoke-1", smoke=True) == []
+
+
+def test_people_alone_confirm_nothing_even_where_the_detectors_are_out_of_service() -> None:
+    here = Street(WITH_PEOPLE)
+    for device in QUIET:
+        here.said(5, device, fault=True)
+    assert here.said(10, "report-hall", reported="fire") == []
+    assert here.said(11, "report-garage", reported="fire") == []
+
+
+def test_that_nobody_reports_is_no_outage_and_changes_nothing_for_the_detectors() -> None:
+    for people in (CONFIRM, WITH_PEOPLE):
+        here = Street(people)
+        here.said(5, "report-hall", reported="other")
+        here.said(6, "heat-1", fault=True)
+        here.said(7, "cam-1", fault=True)
+        # Days without a report: the one kind that is left in service still confirms alone, and two are wanted while two are.
+        assert "hall" in here.said(8, "smoke-1", smoke=True)
+        again = Street(people)
+        again.said(5, "report-hall", reported="other")
+        for second in range(50, 100_000, 50):
+            for device, values in QUIET.items():
+                again.said(second, device, **values)
+        assert again.said(100_001, "smoke-1", smoke=True) == []
+
+
+def test_one_kind_of_detector_and_a_person_are_two() -> None:
+    for people, confirmed in ((WITH_PEOPLE, ["garage"]), (CONFIRM, [])):
+        place = Street(re.sub(" *camera:.*", "", people), adjacent=False)
+        assert place.said(10, "smoke-3", smoke=True) == []
+        assert place.said(20, "report-garage", reported="fire") == confirmed
+
+
 def _states() -> Iterator[tuple[str, ...]]:
     """Each voter: not built in, silent in service, saying yes, out of service, never heard."""
     return product(("none", "fit", "yes", "out", "mute"), repeat=3)

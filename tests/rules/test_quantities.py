@@ -92,6 +92,9 @@ def test_what_is_no_flag(value: object) -> None:
 def test_texts() -> None:
     assert read("object", "car") == "car"
     assert read("object", "车" * TEXT_LIMIT) == "车" * TEXT_LIMIT
+    assert read("report_text", "火" * 500) == "火" * 500
+    with pytest.raises(OutOfRangeError, match="at most 500"):
+        read("report_text", "火" * 501)
     with pytest.raises(OutOfRangeError):
         read("object", "车" * (TEXT_LIMIT + 1))
     for value in (1, 1.5, True, None, ["car"]):
