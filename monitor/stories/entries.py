@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field
 
 from monitor.decoders.native import moment
 from monitor.settings.fields import Id, Section, Switch, Whole, Word, read_duration
+from monitor.settings.linkage import LinkageSettings
 from monitor.settings.people import Called, FloodEntry, Ladders, Staffed
 from monitor.settings.places import Attributes
 from monitor.settings.sections import SlaWords
@@ -170,9 +171,9 @@ class SwapWords(Section):
 
 
 class ReceiptWords(Section):
-    """A provider's answer to a push: `1/dispatch-1/hook`, or `1/call1-1/voice@duty-a` to one person."""
+    """A provider's answer to a push: `1/dispatch-1/hook`, `1/call1-1/voice@duty-a` to one person, or `1/command-1/linkage@here/c1`."""
 
-    push: Annotated[str, Field(pattern=r"^[1-9]\d{0,5}/[^/]+/[^/@]+(@[^/]+)?$")]
+    push: Annotated[str, Field(pattern=r"^[1-9]\d{0,5}/[^/]+/[^/@]+(@[^/]+(/[^/]+)?)?$")]
     outcome: Outcome
     reply: str = ""
 
@@ -300,4 +301,5 @@ class FileWords(StoryWords):
     sla: SlaWords | None = None
     ladders: Ladders = Field(default_factory=dict)
     flood: FloodEntry = FloodEntry()
+    linkage: LinkageSettings = LinkageSettings()
     tests: tuple[TestWords, ...] = ()

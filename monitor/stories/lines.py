@@ -68,6 +68,11 @@ def _more(step: Step, detail: Mapping[str, object], site: str) -> str:
             return f"{detail.get('station')} by {detail.get('channel')}"
         case Step.UNCOVERED:
             return short(str(detail.get("zone")), site)
+        case Step.COMMANDED | Step.COMMAND_DONE | Step.COMMAND_FAILED:
+            told = f"{detail['command']}@{short(str(detail['device']), site)}"
+            late = "late" if detail.get("late") else ""
+            words = (told, detail.get("mode"), detail.get("why"), late)
+            return " ".join(str(word) for word in words if word)
         case _:
             return f"by {detail.get('by') or 'itself'}"
 

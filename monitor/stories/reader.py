@@ -55,7 +55,7 @@ from rules.rulebook import load_book
 LARGEST_BYTES = 4_000_000
 MOST_EVENTS = 1_000_000
 """Of one test."""
-_PLACES = ("zones", "devices", "channels", "people", "stations", "sla", "ladders", "flood")
+_PLACES = ("zones", "devices", "channels", "people", "stations", "sla", "ladders", "flood", "linkage")
 _LINE = re.compile(r"(?:push [1-9]\d*/[^/ ]+/\S+|sup-\d{6} \S.*|[1-9]\d* \S.*|refused: \S.*)")
 _OWN = re.compile(r"rules[ \t]*:")
 _SEE = "see docs/rules-as-code.md"

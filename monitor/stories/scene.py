@@ -40,7 +40,10 @@ class Scene:
             self._tell((), "there are no zones", "write `zones: {hall: lobby}`, or `site: ../site.yaml`")
         zones, devices, stations, plan = self._zones(), self._devices(), self._stations(), self._plan()
         sla = words.sla.profiles if words.sla is not None else None
-        return lambda: Neighbourhood(zones=zones, stations=stations, devices=devices, sla=sla, plan=plan)
+        permits = words.linkage.permits()
+        return lambda: Neighbourhood(
+            zones=zones, stations=stations, devices=devices, sla=sla, plan=plan, permits=permits
+        )
 
     def _zones(self) -> dict[str, Zone]:
         words, out = self._words, {}
