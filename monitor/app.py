@@ -15,7 +15,7 @@ import os
 import random
 import signal
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 
@@ -49,6 +49,7 @@ from rules.model import (
     HOUR,
     SECOND,
     Disposition,
+    Effect,
     Incident,
     IncidentChanged,
     Micros,
@@ -56,6 +57,9 @@ from rules.model import (
     Outcome,
     Receipt,
     Refused,
+    Restore,
+    Suppress,
+    Swap,
     Trouble,
     Verb,
 )
@@ -259,6 +263,8 @@ class Daemon:
     def _committed(self, what: Committed) -> None:
         for push in what.pushes:
             self.outbox.offer(push)
+        for key in what.withdrawn:
+            self.outbox.withdraw(key, key.split("/", 2)[2].partition("@")[0])
         for lane in self.lanes.values():
             lane.wake(what.last_seq)
         if what.entries:
@@ -307,6 +313,9 @@ class Daemon:
             if isinstance(effect, IncidentChanged) and effect.incident.id == incident:
                 known = effect.incident
         return known
+
+    async def _submit(self, event: Suppress | Restore | Swap) -> Sequence[Effect]:
+        return await self.inbox.ask(event)
 
     # --- the rule book -----------------------------------------------------------------------------------------------
 

@@ -25,11 +25,15 @@ from rules.model import (
     AlarmState,
     Device,
     Disposition,
+    Effect,
     Freshness,
     Incident,
     Kind,
     Micros,
     Neighbourhood,
+    Restore,
+    Suppress,
+    Swap,
     Text,
     Value,
     Verb,
@@ -68,6 +72,13 @@ class Post(Protocol):
 
         Raises UnknownIncident or MoveRefused.
         """
+
+
+class Submit(Protocol):
+    """The way of anything else that a person asks for into the inbox, and of what came of it back."""
+
+    async def __call__(self, event: Suppress | Restore | Swap, /) -> Sequence[Effect]:
+        """Return what came of it once it is committed; `Refused` is among it when it was not allowed. Its `at` is set by us."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from typing import TypeAlias
 
 from monitor.clock import Clock, FakeClock
 from monitor.ports import Message
-from rules.model import Effect, Micros, Move, Receipt, Tick, Trouble
+from rules.model import Effect, Micros, Move, Receipt, Restore, Suppress, Swap, Tick, Trouble
 from rules.rule import BookChanged
 
-Given: TypeAlias = Move | Receipt | Trouble | Tick | BookChanged
+Given: TypeAlias = Move | Receipt | Suppress | Restore | Swap | Trouble | Tick | BookChanged
 Answer: TypeAlias = asyncio.Future[list[Effect]]
 Item: TypeAlias = Message | tuple[Given, Answer | None]
 
@@ -99,6 +99,12 @@ class Inbox:
             return replace(event, at=now, by=_written(event.by), note=_written(event.note))
         if isinstance(event, Receipt):
             return replace(event, at=now, reply=_written(event.reply))
+        if isinstance(event, Suppress):
+            return replace(
+                event, at=now, by=_written(event.by), why=_written(event.why), compensation=_written(event.compensation)
+            )
+        if isinstance(event, Restore):
+            return replace(event, at=now, by=_written(event.by), note=_written(event.note))
         if isinstance(event, Trouble):
             return replace(event, at=now, detail=_written(event.detail))
         return replace(event, at=now)

@@ -129,6 +129,12 @@ class Outbox:
         elif lane.add(push, attempts, next_at or 0):
             lane.wake.set()
 
+    def withdraw(self, key: str, channel: str) -> None:
+        """Nobody need hear it any more: forget it without a report. One that is on its way cannot be called back, but is not repeated."""
+        lane = self._lanes.get(channel)
+        if lane is not None and lane.withdraw(key):
+            lane.wake.set()
+
     async def run(self) -> None:
         """Deliver until `drain`. An exception that leaves this method is a defect of ours; the process should end."""
         async with asyncio.TaskGroup() as group:
@@ -221,6 +227,9 @@ class Outbox:
 
     def _again(self, lane: _Lane, item: _Item, reply: str, after: float | None = None) -> None:
         item.reply = reply
+        if item.withdrawn:
+            lane.forget(item)
+            return
         now = self._now()
         next_at = now + round(self._back_off(item.attempts, after) * SECOND)
         if next_at >= item.push.expires_at and after is None:
@@ -269,6 +278,7 @@ class _Item:
     number: int
     reply: str = ""
     place: _Place = _Place.BEHIND
+    withdrawn: bool = False
 
 
 @dataclass(slots=True)
@@ -345,6 +355,16 @@ class _Lane:
             _, _, item = heapq.heappop(self.deadlines)
             if item.place not in (_Place.RUNNING, _Place.GONE):
                 yield item
+
+    def withdraw(self, key: str) -> bool:
+        """Forget what waits; mark what runs. False when there is no such push."""
+        item = self.items.get(key)
+        if item is None:
+            return False
+        item.withdrawn = True
+        if item.place is not _Place.RUNNING:
+            self.forget(item)
+        return True
 
     def forget(self, item: _Item) -> None:
         """It is settled."""

@@ -24,7 +24,18 @@ from monitor.ports import EVALUATED, Batch, Ledger, Message, Verdict
 from monitor.tape import BOOK, MESSAGE, event_of, event_row, message_of, message_row
 from rules.document import Mistakes
 from rules.engine import Event
-from rules.model import AlarmChanged, Effect, Entry, IncidentChanged, Push, PushSettled, Step, Tick
+from rules.model import (
+    AlarmChanged,
+    Effect,
+    Entry,
+    IncidentChanged,
+    Outcome,
+    Push,
+    PushSettled,
+    Step,
+    SuppressionChanged,
+    Tick,
+)
 from rules.rule import BookChanged, RuleBook
 from rules.rulebook import load_book
 
@@ -46,6 +57,13 @@ _SAID = frozenset(
         Step.OVERDUE,
         Step.CLOSED,
         Step.PUSH_DEAD,
+        Step.CALLED,
+        Step.EXHAUSTED,
+        Step.HANDED_OVER,
+        Step.FLOOD,
+        Step.WITHHELD,
+        Step.COMMANDED,
+        Step.COMMAND_FAILED,
     }
 )
 
@@ -58,6 +76,8 @@ class Committed:
     pushes: list[Push] = field(default_factory=list)
     entries: int = 0
     """How many timeline entries are new."""
+    withdrawn: list[str] = field(default_factory=list)
+    """Keys of the pushes that nobody need hear any more."""
 
 
 class Panel:
@@ -227,7 +247,8 @@ class Panel:
         # What was not written did not happen; the account does not run ahead of it.
         self.account.update(batch.counts)
         self.account.update(f"quarantined:{q.reason}" for q in batch.quarantined)
-        self._committed(Committed(last_seq, batch.pushes, len(batch.entries)))
+        withdrawn = [key for key, outcome, *_ in batch.settled if outcome == Outcome.WITHDRAWN]
+        self._committed(Committed(last_seq, batch.pushes, len(batch.entries), withdrawn))
 
     def _snapshot(self) -> bytes:
         packed: bytes = msgpack.packb(self._lookout.snapshot(), use_bin_type=True)
@@ -278,6 +299,8 @@ def _write_down(batch: Batch, effects: Sequence[Effect]) -> None:
                 batch.incidents[effect.incident.id] = effect.incident
             case PushSettled():
                 batch.settled.append((effect.key, effect.outcome.value, effect.attempts, effect.reply, effect.next_at))
+            case SuppressionChanged(suppression=measure):
+                batch.suppressions[measure.id] = measure
             case AlarmChanged():
                 log.debug(
                     "alarm",

@@ -17,14 +17,28 @@ import msgpack
 from monitor.decoders.native import moment
 from monitor.ports import Message, Verdict
 from rules.engine import Event
-from rules.model import SECOND, Disposition, Micros, Move, Outcome, Receipt, Tick, Trouble, Verb
+from rules.model import (
+    SECOND,
+    Disposition,
+    Measure,
+    Micros,
+    Move,
+    Outcome,
+    Receipt,
+    Restore,
+    Suppress,
+    Swap,
+    Tick,
+    Trouble,
+    Verb,
+)
 from rules.response import CHINA, EPOCH
 from rules.rule import BookChanged
 from rules.rulebook import load_book
 
 Row: TypeAlias = tuple[Any, ...]
 
-MESSAGE, MOVE, RECEIPT, TROUBLE, TICK, BOOK = range(6)
+MESSAGE, MOVE, RECEIPT, TROUBLE, TICK, BOOK, SUPPRESS, RESTORE, SWAP = range(9)
 _FORMAT = b"\x01"
 _RETAIN, _DUP = 4, 8
 _LINE = "a line is one JSON object with at, topic, payload (or payload_base64), and perhaps qos and retain"
@@ -68,6 +82,14 @@ def event_row(event: Event) -> Row:
             return (TROUBLE, event.at, event.source, event.active, event.detail)
         case Tick():
             return (TICK, event.at)
+        case Suppress(measure=measure, subject=subject, until=until):
+            return (
+                SUPPRESS, event.at, measure.value, subject, event.by, event.why, until, event.rule, event.compensation,
+            )  # fmt: skip
+        case Restore():
+            return (RESTORE, event.at, event.suppression, event.by, event.note)
+        case Swap():
+            return (SWAP, event.at, event.station, event.leaves, event.takes, event.since, event.until, event.by)
         case BookChanged():
             return (BOOK, event.at, event.book.digest, [list(text) for text in event.book.texts])
         case _:
@@ -90,6 +112,13 @@ def event_of(row: Row) -> Event:
             return Tick(at)
         case 5:
             return BookChanged(at, load_book([(name, text) for name, text in rest[1]]))
+        case 6:
+            measure, *order = rest
+            return Suppress(at, Measure(measure), *order)
+        case 7:
+            return Restore(at, *rest)
+        case 8:
+            return Swap(at, *rest)
         case _:
             raise ValueError(f"unknown kind of row on the tape: {what!r}; it was written by a newer version")
 

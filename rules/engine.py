@@ -26,6 +26,7 @@ from rules.model import (
     Freshness,
     Incident,
     Kind,
+    Measure,
     Micros,
     Move,
     Neighbourhood,
@@ -35,6 +36,8 @@ from rules.model import (
     Refused,
     Restore,
     Suppress,
+    Suppression,
+    SuppressionChanged,
     Swap,
     Text,
     Tick,
@@ -45,6 +48,7 @@ from rules.model import (
 from rules.recall import TIMER, Recall
 from rules.response import Alarm, Response
 from rules.rule import BookChanged, Rule, RuleBook
+from rules.suppression import Suppressions, mistake
 from rules.timers import NEVER, Timers
 from rules.watch import Running, Seen, Watch
 
@@ -53,6 +57,8 @@ Event: TypeAlias = Reading | Trouble | Move | Receipt | Suppress | Restore | Swa
 TROUBLE_HOLD: Micros = 30 * SECOND
 """A lane of ours that recovers within this time is worth a line in the log, not an incident."""
 
+
+RESPONSE_TIMERS = frozenset({"sla", "warn", "ladder", "flood", "exercise"})
 
 OUTDATED_WITHIN: Micros = 2 * MINUTE
 """An older, late reading is outdated if a live one came this shortly before it."""
@@ -105,6 +111,9 @@ class Engine:
         self._zone_counts: dict[tuple[str, str], list[int]] = {}
         self._system: dict[str, Running] = {}
         self._troubles: dict[str, str] = {}
+        self._suppressions = Suppressions()
+        self._in_test: dict[str, None] = {}
+        """The devices and zones in test: usually none, so that a reading pays for it with one look."""
         self._watches: dict[tuple[str, ...], Watch] = {}
         self._of_absence = _of_absence(book)
 
@@ -165,6 +174,16 @@ class Engine:
         """What is wrong with ourselves: source → detail."""
         return self._troubles
 
+    @property
+    def suppressions(self) -> list[Suppression]:
+        """The measures in force, the oldest first."""
+        return list(self._suppressions)
+
+    @property
+    def swaps(self) -> list[Swap]:
+        """The swaps of shifts that are not over."""
+        return self._response.swaps
+
     def standing(self, rule: Rule, subject: str) -> Standing:
         """The alarm of a rule of the book in force at a device or zone; idle for one that never spoke."""
         if rule.check is not None and subject not in self._seen:
@@ -184,12 +203,17 @@ class Engine:
     # --- readings ----------------------------------------------------------------------------------------------------
 
     def _reading(self, at: Micros, reading: Reading, out: list[Effect]) -> None:
+        if reading.exercise:
+            self._exercise(at, reading, out)
+            return
         said = reading.values
         names = tuple(said)
         seen = self._seen.get(reading.device)
         if seen is None:
             seen = self._meet(at, reading.device)
             names = (HEARD, *names)
+        if self._in_test and self._tested(seen):
+            said = {**said, "test": True}
         freshness = reading.freshness
         measured_at = reading.measured_at
         if freshness is Freshness.LIVE:
@@ -248,6 +272,9 @@ class Engine:
     def _zone_rule(self, at: Micros, rule: Rule, seen: Seen, freshness: Freshness, out: list[Effect]) -> None:
         """Each device keeps which terms hold at it; each zone keeps only how many devices each term holds at."""
         now = tuple(term(seen.known, seen.device, seen.zone) is True for term in rule.terms)
+        if self._in_test and rule.kind.rank <= Kind.PREALARM.rank and self._tested(seen):
+            voters = len(rule.voting.voters) if rule.voting is not None else len(now)
+            now = (False,) * voters + now[voters:]  # what it says is no evidence; that it is out of service counts
         was = seen.holds.get(rule.id) if seen.holds else None
         changed = any(now) if was is None else now != was
         counted = changed or any(now) or rule.id in self._of_absence
@@ -344,16 +371,28 @@ class Engine:
     ) -> None:
         was = alarm.state
         alarm.state = ALARM[was, signal]
+        if signal is Signal.ON:
+            alarm.since = at
         if signal is Signal.HELD or (signal is Signal.ON and was is AlarmState.LATCHED):
             former = alarm.incident
-            alarm.incident = self._response.raised(at, self._described(at, rule, subject, alarm, seen), out)
+            measure = self._measure(rule, subject, seen)
+            told = self._described(at, rule, subject, alarm, seen, measure)
+            alarm.incident = self._response.raised(at, told, out, measure)
             if former and former != alarm.incident:  # the rule's group or the device's zone is another one since then
                 self._response.returned(at, former, rule.id, subject, latched=False, out=out)
         elif signal in (Signal.ENDED, Signal.LATCH):
             self._response.returned(at, alarm.incident, rule.id, subject, latched=signal is Signal.LATCH, out=out)
         out.append(AlarmChanged(at, rule.id, subject, rule.kind, alarm.state, alarm.incident))
 
-    def _described(self, at: Micros, rule: Rule, subject: str, alarm: Running, seen: Seen | None) -> Alarm:
+    def _described(
+        self,
+        at: Micros,
+        rule: Rule,
+        subject: str,
+        alarm: Running,
+        seen: Seen | None,
+        measure: Suppression | None = None,
+    ) -> Alarm:
         said = {name: value for name, value in seen.values.items() if name in rule.quantities} if seen else {}
         # of a zone a neighbour's device may have decided; a hold that ran out there was decided by none
         zone = subject if rule.check is None or seen is None else seen.zone.key
@@ -365,8 +404,12 @@ class Engine:
         )
         key = seen.device.key if seen else ""
         return Alarm(
-            rule.id, subject, rule.kind, rule.group, rule.title, rule.advice, zone, key, said, alarm.doubt, verdict
-        )
+            rule.id, subject, rule.kind, rule.group, rule.title, rule.advice, zone, key, said, alarm.doubt, verdict,
+            measured_at=seen.measured_at or None if seen else None,
+            sensed_at=alarm.since,
+            withheld=measure.id if measure is not None else "",
+            exercise="test" if measure is not None and measure.measure is Measure.TEST else "",
+        )  # fmt: skip
 
     # --- timers ------------------------------------------------------------------------------------------------------
 
@@ -374,8 +417,10 @@ class Engine:
         while (timer := self._timers.pop(at)) is not None:
             due, (what, who, which) = timer
             self._now = due
-            if what == "sla":
-                self._response.deadline(due, who, which, out)
+            if what in RESPONSE_TIMERS:
+                self._response.due(due, what, who, which, out)
+            elif what == "return":
+                self._restore_measure(due, who, "", out)
             elif what == "trouble":
                 self._system_raised(due, which, out)
             elif what == TIMER:
@@ -415,11 +460,13 @@ class Engine:
                 self._move(at, event, out)
             case Receipt():
                 self._response.receipt(event, out)
-                channel = event.key.split("/", 2)[2]
+                channel = event.key.split("/", 2)[2].partition("@")[0]
                 if event.outcome is Outcome.DEAD:
                     self._trouble(at, f"channel:{channel}", True, event.reply, out, hold=0)
                 elif event.outcome is Outcome.ACCEPTED:
                     self._trouble(at, f"channel:{channel}", False, "", out)
+            case Suppress() | Restore() | Swap():
+                self._ordered(at, event, out)
             case Trouble(source=source) if source == RESTART:
                 self._recall.listening = None
             case Trouble():
@@ -435,8 +482,8 @@ class Engine:
             return
         if move.verb is Verb.RESET:
             self._response.moved(move, out)
-            for rule_id, subject in self._response.alarms_of(move.incident):
-                self._reset(at, move.incident, rule_id, subject, out)
+            for incident, rule_id, subject in self._response.alarms_of(move.incident):
+                self._reset(at, incident, rule_id, subject, out)
         else:
             self._response.moved(move, out)
 
@@ -450,6 +497,89 @@ class Engine:
                 return
         # The book or the site file has lost it over a restart, or it burns elsewhere now.
         self._response.returned(at, incident, rule_id, subject, latched=False, out=out)
+
+    # --- measures and exercises --------------------------------------------------------------------------------------
+
+    def _measure(self, rule: Rule, subject: str, seen: Seen | None) -> Suppression | None:
+        """What keeps this alarm from paging now."""
+        if not self._suppressions:
+            return None
+        places = (subject,) if rule.check is None or seen is None else (subject, seen.zone.key)
+        return self._suppressions.of(rule.id, rule.kind, *places)
+
+    def _tested(self, seen: Seen) -> bool:
+        return seen.device.key in self._in_test or seen.zone.key in self._in_test
+
+    def _ordered(self, at: Micros, order: Suppress | Restore | Swap, out: list[Effect]) -> None:
+        if isinstance(order, Suppress):
+            self._suppress(at, order, out)
+        elif isinstance(order, Swap):
+            self._response.swap(order, out)
+        elif self._suppressions.get(order.suppression) is not None:
+            self._restore_measure(at, order.suppression, order.by, out)
+        else:
+            out.append(Refused(at, "", "没有这项生效中的措施。There is no such measure in force."))
+
+    def _suppress(self, at: Micros, order: Suppress, out: list[Effect]) -> None:
+        rule = self.book.by_id.get(order.rule)
+        zone = order.subject in self._neighbourhood.zones
+        reason = mistake(order, rule.kind if rule is not None else None)
+        if not reason and order.rule and rule is None:
+            reason = "没有这条规则。There is no such rule."
+        if not reason and not zone and (order.measure is Measure.WORKS or not self.knows(order.subject)):
+            reason = "没有这个设备或分区。There is no such device or zone."
+        if reason:
+            out.append(Refused(at, "", reason))
+            return
+        measure = self._suppressions.add(order)
+        self._timers.set(("return", measure.id, ""), measure.until)
+        out.append(SuppressionChanged(at, measure))
+        if order.measure is Measure.TEST:
+            self._in_test[order.subject] = None
+            self._ask_all(at, order.subject, True, out)
+
+    def _restore_measure(self, at: Micros, suppression: str, by: str, out: list[Effect]) -> None:
+        """The measure is over: what it kept from paging and still burns is raised as if it began now."""
+        measure = self._suppressions.remove(suppression)
+        self._timers.cancel(("return", suppression, ""))
+        out.append(SuppressionChanged(at, replace(measure, ended_at=at, ended_by=by)))
+        if measure.measure is Measure.TEST and self._suppressions.at(measure.subject, Measure.TEST) is None:
+            del self._in_test[measure.subject]
+        devices: dict[str, None] = {}
+        for incident in self._response.withheld_by(suppression):
+            self._response.released(at, incident.id, suppression, out)
+            for holder, rule_id, subject in self._response.alarms_of(incident.id):
+                self._reset(at, holder, rule_id, subject, out)
+            devices.update(dict.fromkeys(incident.devices))
+        if measure.measure is Measure.TEST:
+            self._ask_all(at, measure.subject, False, out)
+        for device in devices:
+            self._ask_all(at, device, None, out)
+
+    def _ask_all(self, at: Micros, subject: str, test: bool | None, out: list[Effect]) -> None:
+        """Ask every rule of a device, or of all devices of a zone, by what is known; `test`: it is in test, or no more."""
+        one = self._seen.get(subject)
+        for seen in [one] if one is not None else [s for s in self._seen.values() if s.zone.key == subject]:
+            if test is not None:
+                seen.values["test"] = test or self._tested(seen)
+            self._ask(at, seen, tuple(seen.known), _evidence(at, seen), out)
+
+    def _exercise(self, at: Micros, reading: Reading, out: list[Effect]) -> None:
+        """A drill: the rules of a fire are asked of this reading alone. State, memories and holds of the device stay as they are."""
+        device = self._neighbourhood.device(reading.device)
+        if device is None:
+            raise LookupError(f"{reading.device} is not registered")
+        seen = self._seen.get(reading.device) or self._place(device)
+        for rule in seen.watch.rules:
+            if rule.check is None or rule.kind.rank > Kind.PREALARM.rank:
+                continue
+            if rule.check(reading.values, device, seen.zone) is True:
+                said = {name: value for name, value in reading.values.items() if name in rule.quantities}
+                alarm = Alarm(
+                    rule.id, device.key, rule.kind, rule.group, rule.title, rule.advice, device.zone, device.key, said,
+                    measured_at=reading.measured_at, sensed_at=at, exercise=reading.exercise,
+                )  # fmt: skip
+                self._response.raised(at, alarm, out)
 
     # --- our own troubles --------------------------------------------------------------------------------------------
 
@@ -581,6 +711,7 @@ class Engine:
             "listening": self._recall.listening,
             "timers": [[due, list(name)] for due, name in self._timers],
             "response": self._response.snapshot(),
+            "suppressions": self._suppressions.snapshot(),
             "zones": [[list(key), _plain(alarm)] for key, alarm in self._zone_alarms.items()],
             "system": [[source, _plain(alarm), self._troubles[source]] for source, alarm in self._system.items()],
             "devices": [
@@ -608,6 +739,8 @@ class Engine:
         self._recall.listening = data.get("listening", 0)  # an older program's snapshots know nothing of memories
         memories: dict[str, Any] = dict(data.get("memories", ()))
         self._response.restore(data["response"])
+        self._suppressions.restore(data.get("suppressions", [0, []]))
+        self._in_test = {s.subject: None for s in self._suppressions if s.measure is Measure.TEST}
         for key, last_at, live_at, measured_at, freshness, values, alarms in data["devices"]:
             device = self._neighbourhood.device(key)
             if device is None:
@@ -632,7 +765,7 @@ class Engine:
             self._system[source], self._troubles[source] = _alarm(alarm), detail
         for due, (what, who, which) in data["timers"]:
             running = self._recall.armed(which, who, due) if what == TIMER else self._runs(who, which)
-            if what in ("sla", "trouble") or running:
+            if what in ("trouble", "return") or what in RESPONSE_TIMERS or running:
                 self._timers.set((what, who, which), due)
         self._count_again()
 
@@ -663,7 +796,11 @@ class Engine:
 
     def _rename_timers(self, renamed: Mapping[str, str], strays: set[str]) -> None:
         running = list(self._timers)
-        moved = [(due, name) for due, name in running if name[0] == "sla" and (name[1] in renamed or name[1] in strays)]
+        moved = [
+            (due, name)
+            for due, name in running
+            if name[0] in RESPONSE_TIMERS and (name[1] in renamed or name[1] in strays)
+        ]
         idle = [
             (due, name) for due, name in running if name[0] in ("hold", "clear") and not self._runs(name[1], name[2])
         ]
@@ -723,11 +860,12 @@ def _evidence(at: Micros, seen: Seen, freshness: Freshness | None = None) -> Fre
     return Freshness.LATE if doubtful and worth is Freshness.LIVE else worth
 
 
-def _plain(alarm: Running) -> list[str]:
-    return [alarm.state.value, alarm.incident, alarm.doubt.value]
+def _plain(alarm: Running) -> list[Any]:
+    return [alarm.state.value, alarm.incident, alarm.doubt.value, alarm.since]
 
 
-def _alarm(plain: list[str]) -> Running:
+def _alarm(plain: list[Any]) -> Running:
     alarm = Running()
     alarm.state, alarm.incident, alarm.doubt = AlarmState(plain[0]), plain[1], Freshness(plain[2])
+    alarm.since = plain[3] if len(plain) > 3 else 0
     return alarm

@@ -5,7 +5,8 @@ An **alarm** is one rule at one subject (ISA-18.2). A reading turns its conditio
 a person's reset. A reset takes an alarm back to IDLE whatever it was, as on a fire panel: if the danger is still there, the next
 reading raises it again.
 
-An **incident** is what people do about alarms. It only goes forward, except that a new alarm after RESOLVED raises it again.
+An **incident** is what people do about alarms. It only goes forward, except that a new alarm after RESOLVED raises it again, and so does
+one that asks for more after ACKNOWLEDGED.
 People may skip steps (who stands at the fire need not first press "acknowledged"); they may not close what is still burning.
 
 Knows nothing of rules, places or time.
@@ -79,6 +80,7 @@ INCIDENT: Mapping[tuple[S, Act], S] = {
     (S.ACKNOWLEDGED, Act.ON_SCENE): S.ON_SCENE,
     (S.ACKNOWLEDGED, Act.RESOLVE): S.RESOLVED,
     (S.ON_SCENE, Act.RESOLVE): S.RESOLVED,
+    (S.ACKNOWLEDGED, Act.REALARM): S.RAISED,
     (S.RESOLVED, Act.REALARM): S.RAISED,
     (S.RESOLVED, Act.CLOSE): S.CLOSED,
 }

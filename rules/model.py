@@ -491,8 +491,6 @@ class Step(StrEnum):
     """A deadline is near."""
     CALLED = "called"
     """A rung of the ladder: whom it called."""
-    STOPPED = "stopped"
-    """The ladder stands still, for `why`: acknowledged, resolved, in a flood."""
     EXHAUSTED = "exhausted"
     """The ladder has no further rung and nobody has acknowledged."""
     HANDED_OVER = "handed_over"

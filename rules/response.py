@@ -1,20 +1,22 @@
 """Who must come, by when, and what people have done about it: policy over time, from a raised alarm to a closed incident.
 
-First version: the first station that covers the zone is sent, and the deadlines of its SLA profile raise overdue steps. It decides
-and never delivers; the outbox delivers and reports back by `Receipt`. It never sees a reading: the engine tells it of alarms.
+It decides and never delivers; the outbox delivers and reports back by `Receipt`. It never sees a reading: the engine tells it of
+alarms. Whom a call reaches is calling.py's, when several incidents go as one is flood.py's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import UTC, datetime, timedelta, timezone
+from dataclasses import replace
 from typing import Any
 
+from rules.calling import CHINA, EPOCH, Caller, rfc3339
+from rules.case import NOBODY, Alarm, Case, incident_from_plain, incident_to_plain, restored
+from rules.flood import Floods
 from rules.incident import INCIDENT, Act, reached
 from rules.model import (
-    HOUR,
     MINUTE,
+    SECOND,
     Condition,
     Disposition,
     Effect,
@@ -28,27 +30,26 @@ from rules.model import (
     Move,
     Neighbourhood,
     Outcome,
-    Push,
     PushSettled,
     Receipt,
-    Recipient,
+    Refused,
     SlaProfile,
-    Station,
     Step,
-    Text,
+    Suppression,
+    Swap,
     Value,
     Verb,
 )
+from rules.people import GOALS, Target
 from rules.timers import Timers
 
 DEVICES_SHOWN = 20
-DISPATCH_EXPIRES: Micros = 30 * MINUTE
-"""After this a dispatch that no provider accepted is dead: the 20 minutes of the promise are long over."""
-STATE_EXPIRES: Micros = 24 * HOUR
-CHINA = timezone(timedelta(hours=8))
-NOBODY = len(Kind)
-"""A rank below all kinds: nobody was called yet."""
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+TWO_WAYS_AFTER: Micros = 5 * SECOND
+"""A FIRE that two kinds of channel have not taken by then goes out over all that are left: whoever then answers within 10 s keeps the
+15 s of GB/T 45839-2025 5.10.4, even if every provider before hung."""
+UNNEEDED = "nobody need be called any more"
+EXERCISE_LASTS: Micros = 30 * MINUTE
+LONGEST_SWAP: Micros = 32 * 24 * 60 * MINUTE
 
 _GOALS: Mapping[str, IncidentState] = {
     "dispatch": IncidentState.DISPATCHED,
@@ -69,67 +70,29 @@ _ACTS: Mapping[Verb, tuple[Act, Step, str]] = {
     Verb.RESOLVE: (Act.RESOLVE, Step.RESOLVED, "resolved_at"),
     Verb.CLOSE: (Act.CLOSE, Step.CLOSED, "closed_at"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Alarm:
-    """What the response needs to know of an alarm that went active."""
-
-    rule: str
-    subject: str
-    kind: Kind
-    group: str
-    title: Text
-    advice: Text | None
-    zone: str
-    """A zone's key; for our own troubles `system`."""
-    device: str
-    """The device whose reading decided it; empty for our own troubles."""
-    reading: Mapping[str, Value]
-    evidence: Freshness = Freshness.LIVE
-    verdict: Mapping[str, Value | None] = field(default_factory=dict)
-    """How kinds of evidence were counted, for the timeline."""
-
-
-class _Case:
-    """An open incident and the alarms that keep it so."""
-
-    __slots__ = ("active", "asked", "incident", "latched", "round", "sent", "since")
-
-    def __init__(self, incident: Incident) -> None:
-        self.incident = incident
-        self.active: dict[tuple[str, str], None] = {}
-        self.latched: dict[tuple[str, str], None] = {}
-        self.round = 0
-        """How often somebody was called, or would have been: part of the pushes' keys."""
-        self.since = 1
-        """The first round since the incident was raised (again)."""
-        self.sent = NOBODY
-        """Rank of the gravest kind that the station was sent for since then."""
-        self.asked = NOBODY
-        """Rank of the gravest kind that it was sent for or asked to verify."""
-
-    @property
-    def condition(self) -> Condition:
-        """What the alarms say together."""
-        return Condition.ACTIVE if self.active else Condition.LATCHED if self.latched else Condition.RETURNED
-
-    def wants(self, alarm: Alarm) -> bool:
-        """Does this alarm ask for more than what was done for the ones before it?"""
-        if alarm.evidence is Freshness.LIVE:
-            return alarm.kind.rank < self.sent
-        return alarm.evidence is not Freshness.RETAINED and alarm.kind.rank < self.asked
+_HEARD = frozenset({IncidentState.ACKNOWLEDGED, IncidentState.ON_SCENE})
+"""Somebody has taken it."""
+_CALLS = ("dispatch", "call", "spread", "around", "overdue")
+"""How the steps of pushes begin that tell somebody to come."""
 
 
 class Response:
-    """The open incidents. Every method appends its effects to `out`; `finish` closes an event with the changed records."""
+    """The open incidents. Every method appends its effects to `out`; `finish` closes an event with the changed records.
+
+    Timers: ("ladder", incident, "next" | "two"), ("sla", incident, goal), ("warn", incident, goal), ("flood", scope, ""),
+    ("exercise", incident, "").
+    """
 
     def __init__(self, neighbourhood: Neighbourhood, timers: Timers) -> None:
         self._neighbourhood = neighbourhood
         self._timers = timers
+        self._caller = Caller(neighbourhood)
+        self._plan = self._caller.plan
+        self._floods = Floods(self._plan.flood)
         self._serial = 0
-        self._cases: dict[str, _Case] = {}
-        self._by_place: dict[tuple[str, str], _Case] = {}
+        self._cases: dict[str, Case] = {}
+        self._by_place: dict[tuple[str, str], Case] = {}
+        self._exercises: dict[str, None] = {}
         self._touched: dict[str, Incident] = {}
 
     @property
@@ -137,14 +100,25 @@ class Response:
         """The incidents that are not closed."""
         return (case.incident for case in self._cases.values())
 
+    @property
+    def swaps(self) -> list[Swap]:
+        """The swaps of shifts that are not over."""
+        return self._caller.swaps
+
     # --- what the engine tells ---------------------------------------------------------------------------------------
 
-    def raised(self, at: Micros, alarm: Alarm, out: list[Effect]) -> str:
-        """An alarm is active: open an incident or join the one of its place; return the incident's id."""
-        case = self._by_place.get((alarm.zone, alarm.group))
+    def raised(self, at: Micros, alarm: Alarm, out: list[Effect], measure: Suppression | None = None) -> str:
+        """An alarm is active: open an incident or join the one of its place; return the incident's id.
+
+        `measure` is the suppression that withholds it, for the timeline.
+        """
+        case = self._by_place.get(alarm.place)
+        if alarm.kind is Kind.FIRE and alarm.evidence is Freshness.LIVE and not alarm.exercise and not alarm.withheld:
+            self._real(at, out)
         if case is None:
-            return self._open(at, alarm, out)
+            return self._open(at, alarm, measure, out)
         was = case.incident
+        quiet = not case.active
         case.active[alarm.rule, alarm.subject] = None
         case.latched.pop((alarm.rule, alarm.subject), None)
         devices = was.devices
@@ -161,13 +135,15 @@ class Response:
             devices=devices,
             last_device=alarm.device or was.last_device,
         )
-        if was.state is IncidentState.RESOLVED:
+        self._count(at, case, out)
+        if was.state is IncidentState.RESOLVED or (was.state is IncidentState.ACKNOWLEDGED and quiet):
             self._again(at, case, alarm, out)
         elif alarm.evidence is Freshness.LIVE and case.wants(alarm) and (was.suspected or not graver):
             self._confirm(at, case, alarm, out)
         else:
             self._tell(at, case, Step.ESCALATED if graver else Step.JOINED, alarm, out)
             if case.wants(alarm):
+                self._unhear(case)
                 self._call(at, case, alarm, out)
         return was.id
 
@@ -191,20 +167,27 @@ class Response:
         condition = case.condition
         out.append(Entry(at, incident, Step.RETURNED, {"rule": rule, "subject": subject, "latched": latched}))
         self._change(case, condition=condition)
-        if (
-            condition is Condition.RETURNED
-            and case.incident.kind is Kind.FAULT
-            and not reached(case.incident.state, IncidentState.RESOLVED)
-        ):
-            # Nobody is sent for a fault, so nobody would ever resolve one that mended itself.
+        unsent = case.incident.kind is Kind.FAULT or (case.incident.withheld and case.sent == NOBODY)
+        if condition is Condition.RETURNED and unsent and not reached(case.incident.state, IncidentState.RESOLVED):
+            # Nobody is sent for it, so nobody would ever resolve one that mended itself.
             self._change(case, state=IncidentState.RESOLVED, resolved_at=at)
             self._stop_clocks(case)
+            self._stop(at, case, out)
             out.append(Entry(at, incident, Step.RESOLVED, {"by": "", "note": "returned to normal"}))
 
-    def alarms_of(self, incident: str) -> list[tuple[str, str]]:
-        """(rule, subject) of the alarms that keep an incident from returning."""
+    def alarms_of(self, incident: str) -> list[tuple[str, str, str]]:
+        """(incident, rule, subject) of the alarms that keep it, or one that goes under it in a flood, from returning."""
         case = self._cases[incident]
-        return [*case.active, *case.latched]
+        here = [(incident, rule, subject) for rule, subject in (*case.active, *case.latched)]
+        return [*here, *(alarm for rider in case.riders for alarm in self.alarms_of(rider))]
+
+    def withheld_by(self, suppression: str) -> list[Incident]:
+        """The open incidents that a measure keeps from paging."""
+        return [case.incident for case in self._cases.values() if case.incident.withheld == suppression]
+
+    def released(self, at: Micros, incident: str, suppression: str, out: list[Effect]) -> None:
+        """The measure is over; the engine resets the alarms, so that what still burns is raised as if it began now."""
+        out.append(Entry(at, incident, Step.RELEASED, {"suppression": suppression}))
 
     # --- what people do ----------------------------------------------------------------------------------------------
 
@@ -221,109 +204,298 @@ class Response:
                 return "系统故障排除后自行恢复。Trouble of the system ends by itself when its cause is mended."
             normal = incident.condition is Condition.RETURNED
             return "无需复位：传感器已恢复正常。Nothing to reset: the sensors are back to normal." if normal else ""
+        if move.verb is Verb.ACKNOWLEDGE and incident.state in _HEARD:
+            return ""  # somebody else was first, or the tap came twice: it is written down and changes nothing
         if (incident.state, _ACTS[move.verb][0]) not in INCIDENT:
             zh, en = _STATE_WORDS[incident.state]
             return f"警情当前{zh}，不能执行此操作。The incident is {en}: {move.verb} is not possible now."
         if move.verb is Verb.CLOSE:
             if move.disposition is None:
                 return f"结案须选择处置结论。Closing needs a disposition: {', '.join(Disposition)}."
-            if incident.condition is not Condition.RETURNED:
+            if incident.condition is not Condition.RETURNED and not incident.exercise:
                 return "报警尚未恢复：请先复位，险情仍在会再次报警。The alarm stands: reset it first; danger raises it again."
         return ""
 
     def moved(self, move: Move, out: list[Effect]) -> None:
-        """Carry out a move that `refusal` allows (the engine resets the alarms itself)."""
+        """Carry out a move that `refusal` allows (the engine resets the alarms itself); what goes under it in a flood moves along."""
         case = self._cases[move.incident]
         detail: dict[str, Value | None] = {"by": move.by, "note": move.note}
+        if move.via:
+            detail["via"] = move.via
         if move.verb in (Verb.NOTE, Verb.RESET):
             out.append(Entry(move.at, move.incident, Step(move.verb.value), detail))
             return
+        act, step, _ = _ACTS[move.verb]
+        riders = [self._cases[rider] for rider in case.riders]
+        self._advance(move, case, detail, out)
+        for rider in riders:
+            now = rider.incident
+            closes = move.verb is not Verb.CLOSE or now.condition is Condition.RETURNED
+            if (now.state, act) in INCIDENT and closes:
+                self._advance(move, rider, detail | {"lead": case.incident.id}, out)
+        told = step.value if move.verb is not Verb.ACKNOWLEDGE or len(case.called) > 1 else ""
+        if move.verb in (Verb.ACKNOWLEDGE, Verb.RESOLVE) and told and not case.incident.lead:
+            self._caller.tell(move.at, case, told, f"{told}-{case.round}", move.by, out)
+
+    def _advance(self, move: Move, case: Case, detail: Mapping[str, Value | None], out: list[Effect]) -> None:
         act, step, stamp = _ACTS[move.verb]
-        changes: dict[str, Any] = {"state": INCIDENT[case.incident.state, act], stamp: move.at}
-        if move.verb is Verb.CLOSE:
-            changes["disposition"] = move.disposition
-            detail["disposition"] = move.disposition
-        self._change(case, **changes)
-        out.append(Entry(move.at, move.incident, step, detail))
+        state = INCIDENT.get((case.incident.state, act))
+        if state is not None:  # an acknowledgement may come again
+            changes: dict[str, Any] = {"state": state, stamp: move.at}
+            if move.verb is Verb.ACKNOWLEDGE:
+                changes["acknowledged_by"] = move.by
+            if move.verb is Verb.CLOSE:
+                changes["disposition"] = move.disposition
+                detail = {**detail, "disposition": move.disposition}
+            self._change(case, **changes)
+        out.append(Entry(move.at, case.incident.id, step, detail))
         self._stop_clocks(case)
+        self._stop(move.at, case, out)
         if move.verb is Verb.RESOLVE:
-            self._push(move.at, case, "incident.update", f"resolved-{case.round}", None, {}, out)
+            self._leave_flood(case)
         if move.verb is Verb.CLOSE:
             self._forget(case)
+
+    def swap(self, swap: Swap, out: list[Effect]) -> None:
+        """Somebody stands in for somebody else."""
+        known = self._plan.people
+        reason = ""
+        if swap.station not in self._plan.rosters:
+            reason = "没有这个站或该站没有排班。There is no such station, or it has no roster."
+        elif swap.leaves not in known or swap.takes not in known:
+            reason = "没有这个人员。There is no such person."
+        elif not swap.since < swap.until <= swap.at + LONGEST_SWAP or swap.until <= swap.at:
+            reason = "换班时间不对：须在32天内，先开始后结束。A swap begins before it ends, within 32 days."
+        if reason:
+            out.append(Refused(swap.at, "", reason))
+            return
+        self._caller.swaps[:] = [kept for kept in self._caller.swaps if kept.until > swap.at]
+        self._caller.swaps.append(swap)
 
     # --- what providers answer ---------------------------------------------------------------------------------------
 
     def receipt(self, receipt: Receipt, out: list[Effect]) -> None:
-        """One attempt ended: keep it; the first accepted dispatch makes the incident dispatched."""
-        out.append(
-            PushSettled(receipt.at, receipt.key, receipt.outcome, receipt.attempt, receipt.reply, receipt.next_at)
-        )
-        incident_id, step, channel = receipt.key.split("/", 2)
+        """One attempt ended: keep it; the first accepted call makes the incident dispatched, one that failed is gone around."""
+        at, outcome = receipt.at, receipt.outcome
+        incident_id, step, way = receipt.key.split("/", 2)
+        channel, _, person = way.partition("@")
         case = self._cases.get(incident_id)
-        if case is None or (step.startswith("state-") and receipt.outcome is not Outcome.DEAD):
+        if outcome is Outcome.RETRY and _calls(step) and self._unneeded(case, receipt.key, step):
+            # It failed while somebody acknowledged: it must not be tried again, not even after a restart.
+            out.append(PushSettled(at, receipt.key, Outcome.WITHDRAWN, receipt.attempt, UNNEEDED))
+        else:
+            out.append(PushSettled(at, receipt.key, outcome, receipt.attempt, receipt.reply, receipt.next_at))
+        if outcome is Outcome.ACCEPTED:
+            self._caller.failing.pop(channel, None)
+        else:
+            self._caller.failing[channel] = None
+        if case is None or (step.startswith("state-") and outcome is not Outcome.DEAD):
             return
-        said = {Outcome.ACCEPTED: Step.PUSH_ACCEPTED, Outcome.RETRY: Step.PUSH_FAILED, Outcome.DEAD: Step.PUSH_DEAD}[
-            receipt.outcome
-        ]
         detail: dict[str, Value | None] = {
-            "step": step,
-            "channel": channel,
-            "attempt": float(receipt.attempt),
-            "reply": receipt.reply,
-        }
-        out.append(Entry(receipt.at, incident_id, said, detail))
+            "step": step, "channel": channel, "attempt": float(receipt.attempt), "reply": receipt.reply,
+        }  # fmt: skip
+        if person:
+            detail["to"] = person
+        out.append(Entry(at, incident_id, _ANSWERED[outcome], detail))
+        if not _sends(step, case.since):
+            return
+        if outcome is Outcome.RETRY and receipt.key in case.open_calls:
+            case.open_calls[receipt.key] = receipt.attempt
+        elif outcome is not Outcome.RETRY:
+            case.open_calls.pop(receipt.key, None)
+        if outcome is Outcome.ACCEPTED:
+            self._accepted(at, case, channel, out)
+        else:
+            self._failed(at, case, channel, person, outcome, out)
+
+    @staticmethod
+    def _unneeded(case: Case | None, key: str, step: str) -> bool:
+        if case is None or not _sends(step, case.since):
+            return True
+        taken = reached(case.incident.state, IncidentState.ACKNOWLEDGED) or case.incident.lead
+        return key not in case.open_calls and bool(taken)
+
+    def _accepted(self, at: Micros, case: Case, channel: str, out: list[Effect]) -> None:
+        case.accepted[self._plan.kind_of(channel)] = None
         state = case.incident.state
-        if receipt.outcome is Outcome.ACCEPTED and _sends(step, case.since) and (state, Act.DISPATCH) in INCIDENT:
-            self._change(case, state=INCIDENT[state, Act.DISPATCH], dispatched_at=receipt.at)
+        if (state, Act.DISPATCH) in INCIDENT:
+            self._change(case, state=INCIDENT[state, Act.DISPATCH], dispatched_at=at)
             self._stop_clocks(case)
-            out.append(
-                Entry(receipt.at, incident_id, Step.DISPATCHED, {"station": case.incident.station, "channel": channel})
-            )
+            station = {"station": case.incident.station, "channel": channel}
+            out.append(Entry(at, case.incident.id, Step.DISPATCHED, station))
+
+    def _failed(self, at: Micros, case: Case, channel: str, person: str, outcome: Outcome, out: list[Effect]) -> None:
+        """Go around it at once, once for each way and round, as long as nobody has taken the incident."""
+        way = f"{channel}@{person}"
+        urgent = outcome is Outcome.DEAD or case.incident.kind is Kind.FIRE
+        taken = reached(case.incident.state, IncidentState.ACKNOWLEDGED) or case.incident.lead
+        if urgent and not taken and way not in case.around:
+            case.around[way] = None
+            self._caller.around(at, case, channel, person, f"around{len(case.around)}-{case.round}", out)
 
     # --- time passes -------------------------------------------------------------------------------------------------
 
-    def deadline(self, at: Micros, incident: str, goal: str, out: list[Effect]) -> None:
-        """A deadline of the SLA profile is missed: say so, to everybody who was dispatched."""
-        case = self._cases[incident]
+    def due(self, at: Micros, what: str, who: str, which: str, out: list[Effect]) -> None:
+        """A timer of the response has run out."""
+        match what:
+            case "sla":
+                self._missed(at, self._cases[who], which, out)
+            case "warn":
+                self._near(at, self._cases[who], which, out)
+            case "flood":
+                self._flood_news(at, who, out)
+            case "exercise":
+                self._end_exercise(at, self._cases[who], "time is over", out)
+            case _ if which == "two":
+                case = self._cases[who]
+                if len(case.accepted) < 2:
+                    self._caller.spread(at, case, f"spread-{case.round}", out)
+            case _:
+                self._climb(at, self._cases[who], out)
+
+    def _missed(self, at: Micros, case: Case, goal: str, out: list[Effect]) -> None:
+        """A deadline of the SLA profile is missed: say so to whoever was sent, and call who comes next."""
         self._change(case, overdue=(*case.incident.overdue, goal))
-        out.append(Entry(at, incident, Step.OVERDUE, {"goal": goal}))
-        self._push(at, case, "incident.overdue", f"overdue-{goal}-{case.round}", None, {}, out)
+        out.append(Entry(at, case.incident.id, Step.OVERDUE, {"goal": goal}))
+        targets = (Target.STATION, *self._plan.whom(case.incident.kind, goal))
+        self._reach(at, case, targets, "incident.overdue", f"overdue-{goal}-{case.round}", out, goal=goal)
+        if goal == "on_scene" and case.incident.state is IncidentState.ACKNOWLEDGED:
+            # Somebody took it and did not come: the ladder goes on where it stood.
+            self._next_rung(at, case, after=MINUTE)
+
+    def _near(self, at: Micros, case: Case, goal: str, out: list[Effect]) -> None:
+        """A deadline is near: tell those on duty, if there is anybody to tell."""
+        if self._caller.warn(at, case, goal, f"warning-{goal}-{case.round}", out):
+            self._change(case, warned=(*case.incident.warned, goal))
+            due = self._timers.due(("sla", case.incident.id, goal)) or at
+            out.append(Entry(at, case.incident.id, Step.WARNED, {"goal": goal, "left": (due - at) / SECOND}))
 
     def finish(self, at: Micros, out: list[Effect]) -> None:
         """One `IncidentChanged` for each record that the event touched, and word of it for those who follow."""
         for incident_id, incident in self._touched.items():
             current = replace(incident, revision=incident.revision + 1)
-            if (case := self._cases.get(incident_id)) is not None:
+            case = self._cases.get(incident_id)
+            if case is not None:
                 case.incident = current
+            else:
+                case = Case(current)
             out.append(IncidentChanged(at, current))
-            for recipient, station in self._recipients(current):
-                if recipient.follow:
-                    out.append(
-                        self._message(
-                            at,
-                            current,
-                            "incident.state",
-                            f"state-{current.revision}",
-                            recipient,
-                            station,
-                            None,
-                            {},
-                            STATE_EXPIRES,
-                        )
-                    )
+            self._caller.state(at, case, current, out)
         self._touched.clear()
 
-    # --- inside ------------------------------------------------------------------------------------------------------
+    # --- the ladder --------------------------------------------------------------------------------------------------
 
-    def _open(self, at: Micros, alarm: Alarm, out: list[Effect]) -> str:
+    def _call(self, at: Micros, case: Case, alarm: Alarm, out: list[Effect]) -> None:
+        """Send the station; on doubtful evidence ask it to verify; on a retained message only show the incident."""
+        case.round += 1
+        case.advice, case.reading = alarm.advice, dict(alarm.reading)
+        if alarm.evidence is Freshness.RETAINED or case.incident.withheld:
+            return
+        case.begin(at)
+        case.asked = case.incident.kind.rank
+        if alarm.evidence is not Freshness.LIVE:
+            targets = (Target.STATION, Target.DUTY)
+            self._reach(at, case, targets, "incident.verify", f"verify-{case.round}", out)
+            return
+        case.sent = case.incident.kind.rank
+        if self._rides(at, case, out):
+            return
+        profile = self._neighbourhood.sla.get(case.incident.kind)
+        if profile is not None:
+            self._promise(at, case, profile)
+        told = self._climb(at, case, out)
+        if profile is not None and not told:
+            out.append(Entry(at, case.incident.id, Step.UNCOVERED, {"zone": alarm.zone}))
+        if case.incident.kind is Kind.FIRE:
+            self._timers.set(("ladder", case.incident.id, "two"), at + TWO_WAYS_AFTER)
+
+    def _climb(self, at: Micros, case: Case, out: list[Effect]) -> bool:
+        """The next rung, and the timer of the one after it. Did it reach anybody?"""
+        ladder = self._plan.ladders.get(case.incident.kind)
+        rung = ladder.rung(case.rung) if ladder is not None else None
+        if rung is None:
+            if case.rung and case.called:
+                out.append(Entry(at, case.incident.id, Step.EXHAUSTED, {}))
+            return False
+        number, case.rung = case.rung, case.rung + 1
+        about, name = ("incident.call", f"call{number}") if number else ("incident.dispatch", "dispatch")
+        told = self._reach(at, case, rung.targets, about, f"{name}-{case.round}", out)
+        if told and number:
+            out.append(Entry(at, case.incident.id, Step.CALLED, {"rung": float(number), "targets": ", ".join(told)}))
+        self._next_rung(at, case)
+        return bool(told)
+
+    def _next_rung(self, at: Micros, case: Case, after: Micros = 0) -> None:
+        """The timer of the next rung, at its time from the beginning of the round, but not before `after` from now.
+
+        A ladder that nobody stands on is not climbed: the deadlines speak for it.
+        """
+        ladder = self._plan.ladders.get(case.incident.kind)
+        if ladder is None or (self._neighbourhood.plan is None and len(self._caller.stations(case.incident.zone)) < 2):
+            return
+        rung = ladder.rung(case.rung)
+        due = case.began + rung.after if rung is not None else at + ladder.every
+        if case.rung and (rung is not None or ladder.times):
+            self._timers.set(("ladder", case.incident.id, "next"), max(due, at + after, at + SECOND))
+
+    def _reach(
+        self,
+        at: Micros,
+        case: Case,
+        targets: Iterable[Target],
+        about: str,
+        step: str,
+        out: list[Effect],
+        **more: object,
+    ) -> list[Target]:
+        if case.incident.lead:  # in a flood another incident speaks for it
+            return []
+        told = self._caller.reach(at, case, targets, about, step, out, more)
+        if Target.AUTHORITY in told:
+            self._change(case, handed_over_at=at)
+        return told
+
+    def _stop(self, at: Micros, case: Case, out: list[Effect]) -> None:
+        """Nobody need be called any more: the ladder stands still, and what is not delivered yet is taken back."""
+        for which in ("next", "two"):
+            self._timers.cancel(("ladder", case.incident.id, which))
+        out.extend(
+            PushSettled(at, key, Outcome.WITHDRAWN, attempts, UNNEEDED) for key, attempts in case.open_calls.items()
+        )
+        case.open_calls.clear()
+
+    def _promise(self, at: Micros, case: Case, profile: SlaProfile) -> None:
+        """Set the deadlines of all that is not reached yet, and write them into the record."""
+        times = {"dispatch": profile.dispatch, "on_scene": profile.on_scene, "resolve": profile.resolve}
+        for goal, after in times.items():
+            if reached(case.incident.state, _GOALS[goal]) or goal in case.incident.overdue:
+                continue
+            name = ("sla", case.incident.id, goal)
+            running = self._timers.due(name)
+            if running is None or at + after < running:  # a graver kind may be promised sooner, never later
+                self._timers.set(name, at + after)
+                if goal not in case.incident.warned:
+                    self._timers.set(("warn", case.incident.id, goal), at + round(after * self._plan.warn))
+                self._change(case, **{f"{goal}_due_at": at + after})
+
+    def _stop_clocks(self, case: Case) -> None:
+        """The deadlines of all that is reached."""
+        for name, goal in _GOALS.items():
+            if reached(case.incident.state, goal):
+                self._timers.cancel(("sla", case.incident.id, name))
+                self._timers.cancel(("warn", case.incident.id, name))
+
+    # --- raising -----------------------------------------------------------------------------------------------------
+
+    def _open(self, at: Micros, alarm: Alarm, measure: Suppression | None, out: list[Effect]) -> str:
         self._serial += 1
         zone = self._neighbourhood.zones.get(alarm.zone)
-        stations = self._stations(alarm.zone)
+        stations = self._caller.stations(alarm.zone)
         incident = Incident(
             id=f"inc-{self._serial:06d}",
             site=zone.site if zone else alarm.zone,
             zone=alarm.zone,
-            group=alarm.group,
+            group=alarm.place[1],
             kind=alarm.kind,
             state=IncidentState.RAISED,
             condition=Condition.ACTIVE,
@@ -335,141 +507,193 @@ class Response:
             rules=(alarm.rule,),
             devices=(alarm.device,) if alarm.device else (),
             last_device=alarm.device,
+            measured_at=alarm.measured_at,
+            sensed_at=alarm.sensed_at,
+            withheld=alarm.withheld,
+            exercise=alarm.exercise,
             revision=0,
         )
-        case = _Case(incident)
+        case = Case(incident)
         case.active[alarm.rule, alarm.subject] = None
-        self._cases[incident.id] = self._by_place[alarm.zone, alarm.group] = case
+        self._cases[incident.id] = self._by_place[incident.zone, incident.group] = case
         self._touched[incident.id] = incident
         self._tell(at, case, Step.RAISED, alarm, out)
+        if measure is not None:
+            out.append(
+                Entry(at, incident.id, Step.WITHHELD, {
+                    "suppression": measure.id, "measure": measure.measure.value, "by": measure.by, "why": measure.why,
+                    "until": rfc3339(measure.until), "compensation": measure.compensation,
+                })
+            )  # fmt: skip
+        if alarm.exercise and not alarm.withheld:
+            self._exercises[incident.id] = None
+            self._timers.set(("exercise", incident.id, ""), at + EXERCISE_LASTS)
+        self._count(at, case, out)
         self._call(at, case, alarm, out)
         return incident.id
 
-    def _call(self, at: Micros, case: _Case, alarm: Alarm, out: list[Effect]) -> None:
-        """Send the station; on doubtful evidence ask it to verify; on a retained message only show the incident."""
-        case.round += 1
-        if alarm.evidence is Freshness.RETAINED:
-            return
-        case.asked = case.incident.kind.rank
-        if alarm.evidence is not Freshness.LIVE:
-            self._push(at, case, "incident.verify", f"verify-{case.round}", alarm.advice, alarm.reading, out)
-            return
-        case.sent = case.incident.kind.rank
-        profile = self._neighbourhood.sla.get(case.incident.kind)
-        if profile is not None:
-            self._promise(at, case, profile)
-        told = self._push(at, case, "incident.dispatch", f"dispatch-{case.round}", alarm.advice, alarm.reading, out)
-        if profile is not None and not told:
-            out.append(Entry(at, case.incident.id, Step.UNCOVERED, {"zone": alarm.zone}))
-
-    def _promise(self, at: Micros, case: _Case, profile: SlaProfile) -> None:
-        """Set the deadlines of all that is not reached yet, and write them into the record."""
-        due = {"dispatch": profile.dispatch, "on_scene": profile.on_scene, "resolve": profile.resolve}
-        for goal, after in due.items():
-            if reached(case.incident.state, _GOALS[goal]) or goal in case.incident.overdue:
-                continue
-            name = ("sla", case.incident.id, goal)
-            running = self._timers.due(name)
-            if running is None or at + after < running:  # a graver kind may be promised sooner, never later
-                self._timers.set(name, at + after)
-                self._change(case, **{f"{goal}_due_at": at + after})
-
-    def _again(self, at: Micros, case: _Case, alarm: Alarm, out: list[Effect]) -> None:
-        """Danger after RESOLVED: all begins anew, under new keys."""
+    def _again(self, at: Micros, case: Case, alarm: Alarm, out: list[Effect]) -> None:
+        """Danger after RESOLVED, or after an acknowledgement when it had been over: all begins anew, under new keys."""
+        for goal in GOALS:
+            self._timers.cancel(("sla", case.incident.id, goal))
+            self._timers.cancel(("warn", case.incident.id, goal))
         self._change(
             case, state=INCIDENT[case.incident.state, Act.REALARM], suspected=alarm.evidence is not Freshness.LIVE, overdue=(),
-            dispatched_at=None, acknowledged_at=None, on_scene_at=None, resolved_at=None,
-            dispatch_due_at=None, on_scene_due_at=None, resolve_due_at=None,
+            warned=(), dispatched_at=None, acknowledged_at=None, acknowledged_by="", on_scene_at=None, resolved_at=None,
+            dispatch_due_at=None, on_scene_due_at=None, resolve_due_at=None, handed_over_at=None,
         )  # fmt: skip
         case.since, case.sent, case.asked = case.round + 1, NOBODY, NOBODY
         self._tell(at, case, Step.REALARM, alarm, out)
         self._call(at, case, alarm, out)
 
-    def _confirm(self, at: Micros, case: _Case, alarm: Alarm, out: list[Effect]) -> None:
+    def _confirm(self, at: Micros, case: Case, alarm: Alarm, out: list[Effect]) -> None:
         self._tell(at, case, Step.CONFIRMED, alarm, out)
         self._change(case, suspected=False)
+        self._unhear(case)
         self._call(at, case, alarm, out)
 
-    def _stop_clocks(self, case: _Case) -> None:
-        """The deadlines of all that is reached."""
-        for name, goal in _GOALS.items():
-            if reached(case.incident.state, goal):
-                self._timers.cancel(("sla", case.incident.id, name))
+    def _unhear(self, case: Case) -> None:
+        """Who has taken it did so knowing of less: somebody must take it again. Who stands there sees for himself."""
+        if case.incident.state is IncidentState.ACKNOWLEDGED:
+            self._change(case, state=INCIDENT[case.incident.state, Act.REALARM], dispatched_at=None, acknowledged_at=None,
+                         acknowledged_by="")  # fmt: skip
 
-    def _push(
-        self,
-        at: Micros,
-        case: _Case,
-        about: str,
-        step: str,
-        advice: Text | None,
-        reading: Mapping[str, Value],
-        out: list[Effect],
-    ) -> bool:
-        everybody = self._recipients(case.incident)
-        # A station that has nothing but a wall screen is sent by the screen.
-        chosen = [(r, s) for r, s in everybody if not r.follow or all(other.follow for other in s.recipients)]
-        for recipient, station in chosen:
-            out.append(
-                self._message(at, case.incident, about, step, recipient, station, advice, reading, DISPATCH_EXPIRES)
-            )
-            out.append(Entry(at, case.incident.id, Step.PUSH_QUEUED, {"step": step, "channel": recipient.channel}))
-        return bool(chosen)
+    # --- exercises ---------------------------------------------------------------------------------------------------
 
-    def _stations(self, zone: str) -> tuple[Station, ...]:
-        return (
-            self._neighbourhood.stations_of(zone) if zone in self._neighbourhood.zones else self._neighbourhood.stations
+    def _real(self, at: Micros, out: list[Effect]) -> None:
+        """A real fire wins over every exercise."""
+        for incident in list(self._exercises):
+            self._end_exercise(at, self._cases[incident], "a real fire", out)
+
+    def _end_exercise(self, at: Micros, case: Case, why: str, out: list[Effect]) -> None:
+        incident = case.incident
+        self._caller.tell(at, case, "exercise-over", f"over-{case.round}", "", out)
+        self._change(
+            case, state=IncidentState.CLOSED, condition=Condition.RETURNED, disposition=Disposition.TEST, closed_at=at,
+            resolved_at=incident.resolved_at or at,
+        )  # fmt: skip
+        self._stop(at, case, out)
+        self._stop_clocks(case)
+        out.append(Entry(at, incident.id, Step.CLOSED, {"by": "", "note": why, "disposition": Disposition.TEST}))
+        self._forget(case)
+
+    # --- floods ------------------------------------------------------------------------------------------------------
+
+    def _scope(self, incident: Incident) -> str:
+        zone = self._neighbourhood.zones.get(incident.zone)
+        return f"{zone.site}/{zone.building}" if zone is not None and zone.building else incident.zone
+
+    def _counts(self, incident: Incident) -> bool:
+        return incident.kind is not Kind.FAULT and not incident.exercise and not incident.withheld
+
+    def _count(self, at: Micros, case: Case, out: list[Effect]) -> None:
+        """One more alarm of its building; if that makes it a flood, those that nobody has taken go under the first and gravest."""
+        if not self._counts(case.incident):
+            return
+        scope = self._scope(case.incident)
+        if self._floods.count(at, scope):
+            here = [c for c in self._cases.values() if self._counts(c.incident) and self._scope(c.incident) == scope]
+            sent = [c for c in here if c.sent != NOBODY and not reached(c.incident.state, IncidentState.RESOLVED)]
+            if sent:
+                lead = min(sent, key=lambda c: (c.incident.kind.rank, c.incident.raised_at, c.incident.id))
+                self._lead(at, scope, lead, out)
+                for other in sent:
+                    if other is not lead and not reached(other.incident.state, IncidentState.ACKNOWLEDGED):
+                        self._ride(at, lead, other, out)
+        if not self._floods.calm(at, scope) and ("flood", scope, "") not in self._timers:
+            self._timers.set(("flood", scope, ""), at + self._plan.flood.summary)
+
+    def _lead(self, at: Micros, scope: str, lead: Case, out: list[Effect]) -> None:
+        self._floods.led_by(scope, lead.incident.id)
+        out.append(Entry(at, lead.incident.id, Step.FLOOD, {"lead": lead.incident.id, "scope": scope}))
+
+    def _rides(self, at: Micros, case: Case, out: list[Effect]) -> bool:
+        """Does another incident speak for this one? If there is a flood and nobody graver leads it, this one does from now on."""
+        if not self._counts(case.incident):
+            return False
+        scope = self._scope(case.incident)
+        if self._floods.calm(at, scope):
+            return False
+        lead = self._cases.get(self._floods.lead(scope))
+        if lead is case:
+            return False
+        if lead is not None and lead.incident.kind.rank <= case.incident.kind.rank:
+            self._ride(at, lead, case, out)
+            return True
+        if case.incident.lead:
+            self._cases[case.incident.lead].riders.pop(case.incident.id, None)
+            self._change(case, lead="")
+        self._lead(at, scope, case, out)
+        if lead is not None:
+            for rider in [lead, *(self._cases[r] for r in lead.riders)]:
+                if not reached(rider.incident.state, IncidentState.ACKNOWLEDGED):
+                    self._ride(at, case, rider, out)
+        return False
+
+    def _ride(self, at: Micros, lead: Case, rider: Case, out: list[Effect]) -> None:
+        for name in GOALS:
+            self._timers.cancel(("sla", rider.incident.id, name))
+            self._timers.cancel(("warn", rider.incident.id, name))
+        self._stop(at, rider, out)
+        if rider.incident.lead in self._cases:
+            self._cases[rider.incident.lead].riders.pop(rider.incident.id, None)
+        lead.riders.update(dict.fromkeys([rider.incident.id, *rider.riders]))
+        for inner in rider.riders:
+            self._change(self._cases[inner], lead=lead.incident.id)
+        rider.riders.clear()
+        self._change(
+            rider, lead=lead.incident.id, members=0, dispatch_due_at=None, on_scene_due_at=None, resolve_due_at=None
+        )
+        self._change(lead, members=len(lead.riders))
+        out.append(
+            Entry(at, rider.incident.id, Step.FLOOD, {"lead": lead.incident.id, "scope": self._scope(rider.incident)})
         )
 
-    def _recipients(self, incident: Incident) -> list[tuple[Recipient, Station]]:
-        """Who hears of it: the zone's first station; of our own troubles every station, each channel once."""
-        stations = self._stations(incident.zone)
-        chosen = stations[:1] if incident.zone in self._neighbourhood.zones else stations
-        found = {r.channel: (r, s) for s in chosen for r in s.recipients if incident.kind in r.kinds}
-        return list(found.values())
+    def _flood_news(self, at: Micros, scope: str, out: list[Effect]) -> None:
+        if self._floods.calm(at, scope):
+            return
+        self._timers.set(("flood", scope, ""), at + self._plan.flood.summary)
+        lead = self._cases.get(self._floods.lead(scope))
+        alarms = self._floods.news(scope) if lead is not None else 0
+        if lead is not None and alarms:
+            zones = [lead.incident.zone, *(self._cases[rider].incident.zone for rider in lead.riders)]
+            self._caller.summary(at, lead, alarms, list(dict.fromkeys(zones)), out)
 
-    def _message(
-        self, at: Micros, incident: Incident, about: str, step: str, recipient: Recipient, station: Station,
-        advice: Text | None, reading: Mapping[str, Value], expires: Micros,
-    ) -> Push:  # fmt: skip
-        key = f"{incident.id}/{step}/{recipient.channel}"
-        body: dict[str, object] = {
-            "type": about,
-            "step": step,
-            "incident": self._told(incident),
-            "station": {"key": station.key, "name": asdict(station.name)},
-            "advice": asdict(advice) if advice else None,
-            "reading": dict(reading) or None,
-        }
-        return Push(at, key, incident.id, step, recipient.channel, incident.kind, at + expires, body)
+    def _leave_flood(self, case: Case) -> None:
+        """What is resolved speaks for nobody any more: the next alarm pages for itself."""
+        scope = self._scope(case.incident)
+        if self._floods.lead(scope) == case.incident.id:
+            self._floods.led_by(scope, "")
 
-    def _told(self, incident: Incident) -> dict[str, object]:
-        out: dict[str, object] = {f.name: getattr(incident, f.name) for f in fields(incident)}
-        for name, value in out.items():
-            if name.endswith("_at") and isinstance(value, int):
-                out[name] = rfc3339(value)
-            elif isinstance(value, tuple):
-                out[name] = list(value)
-        out["title"] = asdict(incident.title)
-        if zone := self._neighbourhood.zones.get(incident.zone):
-            out["zone_name"], out["building"] = asdict(zone.name), zone.building
-        return out
+    # --- inside ------------------------------------------------------------------------------------------------------
 
-    def _tell(self, at: Micros, case: _Case, step: Step, alarm: Alarm, out: list[Effect]) -> None:
+    def _tell(self, at: Micros, case: Case, step: Step, alarm: Alarm, out: list[Effect]) -> None:
         detail: dict[str, Value | None] = {
             "rule": alarm.rule, "subject": alarm.subject, "kind": alarm.kind.value, "device": alarm.device,
             "evidence": alarm.evidence.value,
             "title_zh": alarm.title.zh, "title_en": alarm.title.en,
         }  # fmt: skip
+        if alarm.exercise:
+            detail["exercise"] = alarm.exercise
         detail.update({f"reading.{name}": value for name, value in alarm.reading.items()})
         detail.update(alarm.verdict)
         out.append(Entry(at, case.incident.id, step, detail))
 
-    def _change(self, case: _Case, **changes: Any) -> None:
+    def _change(self, case: Case, **changes: Any) -> None:
         case.incident = self._touched[case.incident.id] = replace(case.incident, **changes)
 
-    def _forget(self, case: _Case) -> None:
-        del self._cases[case.incident.id], self._by_place[case.incident.zone, case.incident.group]
+    def _forget(self, case: Case) -> None:
+        incident = case.incident
+        del self._cases[incident.id], self._by_place[incident.zone, incident.group]
+        self._exercises.pop(incident.id, None)
+        self._timers.cancel(("exercise", incident.id, ""))
+        self._leave_flood(case)
+        if incident.lead in self._cases:
+            lead = self._cases[incident.lead]
+            lead.riders.pop(incident.id, None)
+            self._change(lead, members=len(lead.riders))
+        for rider in case.riders:
+            self._change(self._cases[rider], lead="")
 
     def reconcile(self, kept: Iterable[Incident], newest: str) -> tuple[dict[str, str], set[str], list[str]]:
         """Make what the ledger keeps of open incidents ours; `newest` is the id of its newest incident, open or not.
@@ -481,11 +705,11 @@ class Response:
         ours = {(c.incident.zone, c.incident.group): c for c in self._cases.values()}
         renamed: dict[str, str] = {}
         adopted: list[str] = []
-        cases: list[_Case] = []
+        cases: list[Case] = []
         for incident in kept:
             case = ours.pop((incident.zone, incident.group), None)
             if case is None:
-                case = _Case(incident)
+                case = Case(incident)
                 adopted.append(incident.id)
             elif case.incident != incident:
                 renamed[case.incident.id] = incident.id
@@ -497,7 +721,18 @@ class Response:
             cases.append(case)
         self._cases = {case.incident.id: case for case in sorted(cases, key=lambda c: _serial(c.incident.id))}
         self._by_place = {(c.incident.zone, c.incident.group): c for c in cases}
+        self._join_again(renamed)
         return renamed, {case.incident.id for case in ours.values()}, adopted
+
+    def _join_again(self, renamed: Mapping[str, str]) -> None:
+        """Who rides under whom, by the records."""
+        for case in self._cases.values():
+            case.riders.clear()
+        for case in self._cases.values():
+            if case.incident.lead in self._cases:
+                self._cases[case.incident.lead].riders[case.incident.id] = None
+        self._floods.restore(self._floods.snapshot(), renamed)
+        self._exercises = {i: None for i, c in self._cases.items() if c.incident.exercise and not c.incident.withheld}
 
     # --- state -------------------------------------------------------------------------------------------------------
 
@@ -505,60 +740,43 @@ class Response:
         """Plain lists, dicts, strings and numbers."""
         return {
             "serial": self._serial,
-            "cases": [
-                [
-                    incident_to_plain(c.incident),
-                    [list(k) for k in c.active],
-                    [list(k) for k in c.latched],
-                    [c.round, c.since, c.sent, c.asked],
-                ]
-                for c in self._cases.values()
-            ],
+            "cases": [case.snapshot() for case in self._cases.values()],
+            "failing": list(self._caller.failing),
+            "swaps": [[s.at, s.station, s.leaves, s.takes, s.since, s.until, s.by] for s in self._caller.swaps],
+            "floods": self._floods.snapshot(),
         }
 
     def restore(self, data: Mapping[str, Any]) -> None:
         """Take the place of the engine that made the snapshot."""
         self._serial = data["serial"]
-        for plain, active, latched, calls in data["cases"]:
-            case = _Case(incident_from_plain(plain))
-            case.active = dict.fromkeys((rule, subject) for rule, subject in active)
-            case.latched = dict.fromkeys((rule, subject) for rule, subject in latched)
-            case.round, case.since, case.sent, case.asked = calls
+        for plain in data["cases"]:
+            case = restored(plain)
             self._cases[case.incident.id] = self._by_place[case.incident.zone, case.incident.group] = case
+        self._caller.failing = dict.fromkeys(data.get("failing", ()))
+        self._caller.swaps[:] = [Swap(*plain) for plain in data.get("swaps", ())]
+        self._floods.restore(data.get("floods", []), {})
+        self._exercises = {i: None for i, c in self._cases.items() if c.incident.exercise and not c.incident.withheld}
+
+
+_ANSWERED = {
+    Outcome.ACCEPTED: Step.PUSH_ACCEPTED,
+    Outcome.RETRY: Step.PUSH_FAILED,
+    Outcome.DEAD: Step.PUSH_DEAD,
+}
+
+
+def _calls(step: str) -> bool:
+    """Does this push tell somebody to come?"""
+    return step.startswith(_CALLS)
 
 
 def _sends(step: str, since: int) -> bool:
-    """Does this push tell the station to come, because of what is burning now and not of what was resolved before?"""
-    name, _, number = step.rpartition("-")
-    return name.startswith(("dispatch", "overdue")) and int(number) >= since
+    """And because of what is burning now, not of what was resolved before?"""
+    return _calls(step) and int(step.rpartition("-")[2]) >= since
 
 
 def _serial(incident: str) -> int:
     return int(incident.rpartition("-")[2] or 0)
 
 
-def rfc3339(at: Micros) -> str:
-    """A moment as people and the API read it, in China's time: 2026-11-22T08:00:00.250+08:00."""
-    return (EPOCH + timedelta(microseconds=at)).astimezone(CHINA).isoformat(timespec="milliseconds")
-
-
-def incident_to_plain(incident: Incident) -> dict[str, Any]:
-    """The record as plain JSON values, every field kept; `incident_from_plain` reads it back."""
-    out = {f.name: getattr(incident, f.name) for f in fields(incident)}
-    out["title"] = [incident.title.zh, incident.title.en]
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in out.items()}
-
-
-def incident_from_plain(data: Mapping[str, Any]) -> Incident:
-    """The inverse of `incident_to_plain`."""
-    out = dict(data)
-    out["title"] = Text(*data["title"])
-    out["kind"], out["state"], out["condition"] = (
-        Kind(data["kind"]),
-        IncidentState(data["state"]),
-        Condition(data["condition"]),
-    )
-    out["disposition"] = Disposition(data["disposition"]) if data["disposition"] else None
-    for name in ("rules", "devices", "overdue", "warned"):
-        out[name] = tuple(data.get(name, ()))  # older records know fewer fields
-    return Incident(**out)
+__all__ = ["CHINA", "EPOCH", "Alarm", "Response", "incident_from_plain", "incident_to_plain", "rfc3339"]

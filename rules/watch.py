@@ -19,11 +19,13 @@ REMEMBERED_SETS = 4096
 class Running:
     """One rule at one subject, while it is not idle."""
 
-    __slots__ = ("doubt", "incident", "state")
+    __slots__ = ("doubt", "incident", "since", "state")
 
     def __init__(self) -> None:
         self.state = AlarmState.IDLE
         self.incident = ""
+        self.since: Micros = 0
+        """When its condition began to hold."""
         self.doubt: Freshness = Freshness.LIVE
 
 

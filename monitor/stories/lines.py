@@ -62,8 +62,20 @@ def _entry(entry: Entry, site: str) -> str:
 
 def _more(step: Step, detail: Mapping[str, object], site: str) -> str:
     match step:
-        case Step.OVERDUE:
+        case Step.OVERDUE | Step.WARNED:
             return str(detail.get("goal"))
+        case Step.CALLED:
+            return str(detail.get("targets"))
+        case Step.EXHAUSTED:
+            return ""
+        case Step.HANDED_OVER:
+            return f"to {detail.get('to')}"
+        case Step.FLOOD:
+            return f"led by {number(str(detail.get('lead')))}"
+        case Step.WITHHELD:
+            return f"by {detail.get('suppression')} {detail.get('measure')}"
+        case Step.RELEASED:
+            return f"by {detail.get('suppression')}"
         case Step.DISPATCHED:
             return f"{detail.get('station')} by {detail.get('channel')}"
         case Step.UNCOVERED:

@@ -422,6 +422,49 @@ async def test_the_rate_holds_in_any_minute_and_keeps_room_for_fire() -> None:
     assert max(fires) == START + MINUTE
 
 
+async def test_what_is_withdrawn_while_it_waits_is_never_sent_and_no_more_reported() -> None:
+    hands = Hands()
+    a = Scripted("a", refused())
+    async with running(desk(hands, a)) as at_work:
+        at_work.outbox.offer(push())
+        await hands.pass_()
+        assert at_work.outcomes(push().key) == [Outcome.RETRY]
+        at_work.outbox.withdraw(push().key, "a")
+        await hands.pass_(3600)
+        assert a.sent == [(push().key, 1)]
+        assert at_work.outcomes(push().key) == [Outcome.RETRY]
+        assert at_work.outbox.counts["a"].waiting == 0
+        at_work.outbox.withdraw("unknown", "a")
+        at_work.outbox.withdraw("unknown", "nowhere")
+
+
+async def test_what_is_withdrawn_on_its_way_is_reported_when_it_arrives() -> None:
+    hands = Hands()
+    a = Scripted("a", "wait")
+    async with running(desk(hands, a)) as at_work:
+        at_work.outbox.offer(push())
+        await hands.pass_()
+        at_work.outbox.withdraw(push().key, "a")
+        a.go.set()
+        await hands.pass_()
+        assert at_work.outcomes(push().key) == [Outcome.ACCEPTED]
+        assert at_work.outbox.counts["a"].waiting == 0
+
+
+async def test_what_is_withdrawn_on_its_way_is_not_repeated_when_it_fails() -> None:
+    hands = Hands()
+    a = Scripted("a", "wait", "ok")
+    async with running(desk(hands, a, limits={"a": LaneLimits(timeout=0.02)})) as at_work:
+        at_work.outbox.offer(push())
+        await hands.pass_()
+        at_work.outbox.withdraw(push().key, "a")
+        while at_work.outbox.counts["a"].running:
+            await asyncio.sleep(0.005)
+        await hands.pass_(3600)
+        assert (a.sent, at_work.reports) == ([(push().key, 1)], [])
+        assert at_work.outbox.counts["a"].waiting == 0
+
+
 async def test_a_push_that_never_gets_its_turn_is_dead_on_time() -> None:
     hands = Hands()
     a = Scripted("a", "wait")

@@ -32,7 +32,20 @@ from monitor.tape import (
     unpack,
 )
 from rules.engine import Event
-from rules.model import Disposition, Move, Outcome, Reading, Receipt, Tick, Trouble, Verb
+from rules.model import (
+    Disposition,
+    Measure,
+    Move,
+    Outcome,
+    Reading,
+    Receipt,
+    Restore,
+    Suppress,
+    Swap,
+    Tick,
+    Trouble,
+    Verb,
+)
 from rules.rule import BookChanged
 from tests.rules.small_block import book, rule
 
@@ -50,6 +63,9 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(Receipt, MOMENTS, TEXTS, st.sampled_from(Outcome), st.integers(0, 99), TEXTS, st.none() | MOMENTS),
     st.builds(Trouble, MOMENTS, TEXTS, st.booleans(), TEXTS),
     st.builds(Tick, MOMENTS),
+    st.builds(Suppress, MOMENTS, st.sampled_from(Measure), TEXTS, TEXTS, TEXTS, MOMENTS, TEXTS, TEXTS),
+    st.builds(Restore, MOMENTS, TEXTS, TEXTS, TEXTS),
+    st.builds(Swap, MOMENTS, TEXTS, TEXTS, TEXTS, MOMENTS, MOMENTS, TEXTS),
 )
 
 

@@ -37,6 +37,7 @@ from rules.model import (
     Verb,
     Zone,
 )
+from rules.people import GOALS, Ladder, Plan, Rung, Target
 from rules.rule import BookChanged, RuleBook
 from rules.rulebook import load_book
 
@@ -69,12 +70,17 @@ DEVICES = {
     "gw": ("gateway", "garage"),
 }
 _EVERYTHING = frozenset(Kind)
+ALONE = Plan(
+    ladders={kind: Ladder((Rung(0, (Target.STATION,)),)) for kind in Kind},
+    missed={kind: dict.fromkeys(GOALS, ()) for kind in Kind},
+)
 
 
 def block(sla: Mapping[Kind, SlaProfile] | None = None, *, without: frozenset[str] = frozenset()) -> Neighbourhood:
     """Station east covers both zones, west covers the home as well; the alley has no station.
 
-    East listens on `hook` (FIRE, PREALARM, SUPERVISORY) and follows everything on `screen`; west listens on `robot`.
+    East listens on `hook` (FIRE, PREALARM, SUPERVISORY) and follows everything on `screen`; west listens on `robot`. Nobody is called
+    beside the first station unless its channel fails: the ladder has stories of its own.
     """
     zones = {f"b/{z}": Zone(f"b/{z}", "b", Text(z, z), k) for z, k in _ZONES.items()}
     devices = {
@@ -89,7 +95,7 @@ def block(sla: Mapping[Kind, SlaProfile] | None = None, *, without: frozenset[st
         (Recipient("hook"), Recipient("screen", _EVERYTHING, follow=True)),
     )
     west = Station("west", Text("西门", "West gate"), frozenset({"b/home"}), (Recipient("robot"),))
-    return Neighbourhood(zones=zones, stations=(east, west), devices=devices, sla=sla)
+    return Neighbourhood(zones=zones, stations=(east, west), devices=devices, sla=sla, plan=ALONE)
 
 
 _ZONES = {"home": "dwelling", "garage": "garage", "alley": "fire_lane"}

@@ -184,7 +184,7 @@ def test_it_is_over_when_too_few_agree_and_waits_for_a_reset() -> None:
     here.said(20, "heat-1", temperature=20.0)
     assert here.feed(Tick(moment(80))) == ["hall"]
     here.feed(Tick(moment(80.1)))
-    assert here.engine.snapshot()["zones"] == [[["confirmed", "c/hall"], ["latched", "inc-000001", "live"]]]
+    assert here.engine.snapshot()["zones"] == [[["confirmed", "c/hall"], ["latched", "inc-000001", "live", moment(11)]]]
 
 
 def test_doubtful_evidence_asks_for_verification_until_a_live_yes() -> None:

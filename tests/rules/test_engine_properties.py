@@ -45,7 +45,7 @@ from rules.model import (
     Zone,
 )
 from rules.rule import BookChanged, RuleBook
-from tests.rules.small_block import T0, block, book, incident, rule, through_bytes
+from tests.rules.small_block import ALONE, T0, block, book, incident, rule, through_bytes
 
 SENSORS = ("smoke_detector", "heat_detector")
 RULES = (
@@ -114,7 +114,11 @@ def _happening(draw: st.DrawFn, at: Micros) -> History:
         case "e":
             return [Reading(at, d, {"smoke_density": 0.0, "smoke": False, "temperature": 20.0}) for d in _HOME]
         case "a":
-            return [Answer(at, draw(st.integers(0, 30)), draw(st.sampled_from(Outcome)))]
+            return [
+                Answer(
+                    at, draw(st.integers(0, 30)), draw(st.sampled_from([Outcome.ACCEPTED, Outcome.RETRY, Outcome.DEAD]))
+                )
+            ]
         case "t":
             return [Trouble(at, draw(st.sampled_from(("history", "channel:hook"))), draw(st.booleans()), "broken")]
         case _:
@@ -242,6 +246,7 @@ def _with_a_bystander() -> Neighbourhood:
     here = block(SLA)
     key, zone = _BYSTANDER
     return Neighbourhood(
+        plan=ALONE,
         zones={**here.zones, zone: Zone(zone, "x", Text("院", "yard"), "garage")},
         stations=here.stations,
         devices={**here.devices, key: Device(key, "x", "bystander", zone, Text("灯", "lamp"))},
@@ -422,6 +427,13 @@ def test_values_survive_in_order_and_nothing_is_shared_with_the_snapshot(events:
     }
 
 
+_REACHED = (
+    *("raised", "joined", "escalated", "confirmed", "returned", "realarm", "dispatched", "acknowledged", "on_scene"),
+    *("push_queued", "push_accepted", "push_failed", "push_dead", "resolved", "reset", "closed", "note", "overdue"),
+)
+"""What these histories come to; the ladder, floods, measures and exercises have histories of their own."""
+
+
 def test_the_histories_are_worth_their_name() -> None:
     """A strategy that never closes, escalates or confirms anything would prove little: count what many histories reach."""
     seen: dict[str, int] = {}
@@ -437,6 +449,6 @@ def test_the_histories_are_worth_their_name() -> None:
 
     gather()
     rules: tuple[Any, ...] = BOOK.rules
-    steps = set(Step) - {Step.UNCOVERED}
+    steps = {Step(name) for name in _REACHED}
     assert steps <= set(seen)
     assert {f"{r.id} {AlarmState.ACTIVE}" for r in rules} <= set(seen)

@@ -29,7 +29,7 @@ INCIDENT_ROWS = {
     # state          dispatch       acknowledge     on-scene    resolve     realarm   close
     "raised":       ("dispatched", "acknowledged", "on_scene", "resolved", None,     None),
     "dispatched":   (None,         "acknowledged", "on_scene", "resolved", None,     None),
-    "acknowledged": (None,         None,           "on_scene", "resolved", None,     None),
+    "acknowledged": (None,         None,           "on_scene", "resolved", "raised", None),
     "on_scene":     (None,         None,           None,       "resolved", None,     None),
     "resolved":     (None,         None,           None,       None,       "raised", "closed"),
     "closed":       (None,         None,           None,       None,       None,     None),

@@ -28,6 +28,7 @@ from rules.model import (
     Step,
     Text,
     Tick,
+    Trouble,
     Verb,
 )
 from rules.rule import BookChanged
@@ -114,12 +115,14 @@ def test_a_stranger_and_its_rule_change_nothing_else(events: list[Event], strang
     merged = [
         event for _, _, event in sorted([*((e.at, 1, e) for e in calm), *((e.at, 0, e) for e in theirs)], key=_when)
     ]
+    # We listen from the beginning in both, not only since somebody spoke.
+    listening: list[Event] = [Trouble(T0, "feed", True), Trouble(T0, "feed", False)]
     beside = Engine(
         book(*RULES[:4], _UNRELATED, *RULES[4:]),
         street((Device(_LAMP, "x", "bystander", "x/yard", Text("灯", "lamp")),)),
     )
-    found = run(beside, [*merged, Tick(max(last.at, merged[-1].at))]) if merged else []
-    wanted = run(machine(), [*calm, Tick(max(last.at, merged[-1].at))]) if merged else []
+    found = run(beside, [*listening, *merged, Tick(max(last.at, merged[-1].at))]) if merged else []
+    wanted = run(machine(), [*listening, *calm, Tick(max(last.at, merged[-1].at))]) if merged else []
     assert _told(found, without=_LAMP) == _told(wanted)
 
 

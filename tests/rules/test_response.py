@@ -100,7 +100,8 @@ def test_accepted_makes_it_dispatched_once() -> None:
 
 def test_a_refused_attempt_does_not() -> None:
     watch = burning()
-    assert watch.receipt(2, "1/dispatch-1/hook", Outcome.RETRY) == ["1 push_failed dispatch-1 hook"]
+    said = watch.receipt(2, "1/dispatch-1/hook", Outcome.RETRY)
+    assert said == ["1 push_failed dispatch-1 hook", "push 1/around1-1/robot"]
     assert watch.case().state == "raised"
 
 
@@ -218,9 +219,8 @@ def test_from_raised_to_closed() -> None:
 def test_steps_may_be_skipped_but_not_undone() -> None:
     watch = burning()
     watch.move(1, Verb.ON_SCENE)
-    assert watch.move(2, Verb.ACKNOWLEDGE) == [
-        "1 refused: 警情当前已到场，不能执行此操作。The incident is on scene: acknowledge is not possible now."
-    ]
+    assert watch.move(2, Verb.ACKNOWLEDGE) == ["1 acknowledged by li"]  # somebody else was first: no mistake
+    assert (watch.case().state, watch.case().acknowledged_at) == ("on_scene", None)
     assert watch.move(3, Verb.ON_SCENE) == [
         "1 refused: 警情当前已到场，不能执行此操作。The incident is on scene: on-scene is not possible now."
     ]
@@ -459,13 +459,12 @@ def test_a_dead_push_is_trouble_at_once_and_an_accepted_one_ends_it() -> None:
     said = watch.receipt(5, "1/dispatch-1/hook", Outcome.DEAD)
     assert of_incident(said) == [
         "1 push_dead dispatch-1 hook",
+        "push 1/around1-1/robot",
         "2 raised system@system/channel:hook",
         "2 is FAULT raised active",
     ]
     assert (watch.engine.troubles, watch.case().state) == ({"channel:hook": "said"}, "raised")
-    assert (
-        of_incident(watch.receipt(6, "1/dispatch-1/robot", Outcome.DEAD))[1] == "3 raised system@system/channel:robot"
-    )
+    assert of_incident(watch.receipt(6, "1/around1-1/robot", Outcome.DEAD))[1] == "3 raised system@system/channel:robot"
     watch.tick(60)
     assert watch.receipt(61, "1/overdue-dispatch-1/hook", Outcome.DEAD) == ["1 push_dead overdue-dispatch-1 hook"]
     said = watch.receipt(70, "1/overdue-dispatch-1/hook")
