@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import email.policy
 import ssl
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -38,6 +39,9 @@ class Mailbox:
     received: list[EmailMessage] = field(default_factory=list)
     envelopes: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     """(sender, recipients) of each."""
+    asked_at: list[float] = field(default_factory=list)
+    """When DATA came, whatever was answered; seconds of the monotonic clock."""
+    taken_at: list[float] = field(default_factory=list)
     logins: list[bool] = field(default_factory=list)
     port: int = 0
     connections: int = 0
@@ -53,6 +57,7 @@ class Mailbox:
         return "250 ok"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        self.asked_at.append(time.monotonic())
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         await asyncio.sleep(self.think)
         if answer == HANG:
@@ -65,6 +70,7 @@ class Mailbox:
         if answer.startswith("250"):
             parsed = BytesParser(EmailMessage, policy=email.policy.default).parsebytes(envelope.content)
             self.received.append(parsed)
+            self.taken_at.append(time.monotonic())
             self.envelopes.append((envelope.mail_from or "", tuple(envelope.rcpt_tos)))
         return answer
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -32,6 +33,8 @@ class Received:
     headers: Mapping[str, str]
     """By lower-case name."""
     body: bytes
+    at: float = 0.0
+    """Seconds of the monotonic clock."""
 
     @property
     def json(self) -> Any:
@@ -59,7 +62,7 @@ class Provider:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
-        self.received.append(Received(request.path, dict(request.query), headers, body))
+        self.received.append(Received(request.path, dict(request.query), headers, body, time.monotonic()))
         behave = self.behaviours.pop(0) if len(self.behaviours) > 1 else self.behaviours[0]
         self.open_requests += 1
         try:
