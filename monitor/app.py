@@ -40,6 +40,7 @@ from monitor.lookout import Lookout, points
 from monitor.outbox import Outbox
 from monitor.panel import Committed, Panel
 from monitor.ports import Point, PortError, TapeRecord, Verdict
+from monitor.reach_findings import weaknesses
 from monitor.rule_sources import RuleSource, sources
 from monitor.settings import Settings
 from rules.commands import CHANNEL as COMMANDING
@@ -110,6 +111,8 @@ class Daemon:
         """Start everything, work until asked to stop, stop everything. Raises what a critical lane raised, and LedgerError."""
         async with AsyncExitStack() as stack:
             settings = self._settings
+            for weak in weaknesses(settings.ground.zones, settings.ground.stations, settings.plan):
+                log.warning("weak plan", what=weak.what.en, detail=weak.detail, remedy=weak.remedy)
             self.ledger = SqliteLedger(settings.data.folder)
             stack.push_async_callback(self.ledger.close)
             session = await stack.enter_async_context(aiohttp.ClientSession())

@@ -26,12 +26,13 @@ from pathlib import Path
 from monitor.clock import Clock
 from monitor.findings import Finding, Level, exit_code, report
 from monitor.ports import Channel, History, PortError
+from monitor.reach_findings import reach_findings
 from monitor.settings import Settings
 from monitor.settings.survey import suggest
 from monitor.tls import client_context
 from rules.commands import Mode
 from rules.document import Mistakes
-from rules.model import Kind, Station, Text
+from rules.model import Text
 from rules.rulebook import RuleBook, load_book
 
 __all__ = ["Finding", "Level", "examine", "exit_code", "report"]
@@ -76,7 +77,8 @@ async def examine(
         out.append(Finding(Level.WARN, Text("历史库", "history"), "readings are kept on the tape only", "add history:"))
     # A channel that nobody built is as silent as one that failed.
     usable = {n for n, f in zip(channels, answers[len(histories) :], strict=True) if f.level is Level.OK}
-    out += _reach(settings, usable)
+    ground = settings.ground
+    out += reach_findings(ground.zones, ground.stations, settings.plan, usable.__contains__)
     out += _api(settings)
     out += _time(clock, synchronized or kernel_synchronized)
     return out
@@ -287,27 +289,6 @@ async def _asked(what: Text, name: str, check: Awaitable[str]) -> Finding:
         return Finding(Level.BAD, what, f"{name}: {error}", "mend it in the site file or at the other end")
     except TimeoutError:
         return Finding(Level.BAD, what, f"{name}: no answer in {PATIENCE:.0f} s", "check address and firewall")
-
-
-def _reach(settings: Settings, usable: set[str]) -> Iterator[Finding]:
-    what = Text("告警送达", "reach")
-    zones: Counter[Station] = Counter()
-    for zone in settings.ground.zones:
-        zones[next(s for s in settings.ground.stations if zone in s.zones)] += 1
-    for station, count in zones.items():
-        listening = {r.channel for r in station.recipients if Kind.FIRE in r.kinds and r.channel in usable}
-        # Topics tell programs; people hear of a fire by the others.
-        kinds = {settings.channels[name].kind for name in listening} - {"mqtt"}
-        told = f"fires of {count} zones reach {station.name.zh} {station.name.en}"
-        if not listening:
-            remedy = "mend one of its channels: nobody would come"
-            yield Finding(Level.BAD, what, f"{told} over no channel that works", remedy)
-        elif len(kinds) < 2:
-            by = f"{', '.join(sorted(listening))} only"
-            remedy = "GB/T 45839-2025 5.10.4 asks for two kinds of channel that people hear: add one"
-            yield Finding(Level.WARN, what, f"{told} over {by}", remedy)
-        else:
-            yield Finding(Level.OK, what, f"{told} over {', '.join(sorted(listening))}")
 
 
 def _api(settings: Settings) -> Iterator[Finding]:

@@ -53,22 +53,20 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """Hours of duty at a station, on some days of the week; `since == until` is round the clock."""
+    """Hours of duty at a station, on some days of the week; `since == until` are 24 hours."""
 
     name: str
     people: tuple[str, ...]
     since: int = 0
     """Minute of the day at which it begins."""
     until: int = 0
-    """Minute of the day at which it ends; before `since` it is on the next day, and the shift belongs to the day it began on."""
+    """Minute of the day at which it ends; not after `since` it is on the next day, and the shift belongs to the day it began on."""
     days: frozenset[int] = frozenset(range(7))
     """0 is Monday."""
 
     def runs(self, at: Micros) -> bool:
         """Is it on?"""
         minute, day = minute_of_day(at), weekday(at)
-        if self.since == self.until:
-            return day in self.days
         if self.since < self.until:
             return day in self.days and self.since <= minute < self.until
         return (day in self.days and minute >= self.since) or ((day - 1) % 7 in self.days and minute < self.until)

@@ -34,6 +34,7 @@ from monitor.settings.sections import (
     SlaWords,
 )
 from monitor.settings.survey import Ground, Survey
+from monitor.settings.ways import unaddressed, unreachable
 from rules.document import Document, Mistake, Mistakes, dotted
 from rules.document import Path as Address
 from rules.model import Neighbourhood
@@ -180,7 +181,10 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     found += survey.mistakes
     if settings is not None:
         found += _unequal_histories(document, settings)
+        found += unaddressed(document, settings.channels, settings.people, settings.stations)
         found += unfit(document, settings.linkage, settings.channels, survey.ground.sites)
+        # Who is silent for another reason is told of that first.
+        found += unreachable(document, settings.stations, survey.ground, plan) if not found else ()
     if found or settings is None:
         raise Mistakes(found)
     settings._file = path.absolute()  # noqa: SLF001 - its own maker

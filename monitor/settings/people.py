@@ -117,7 +117,7 @@ class PersonEntry(PersonWords):
 
 
 class ShiftEntry(Section):
-    """Hours of duty at a station; equal ends are round the clock."""
+    """Hours of duty at a station; equal ends are 24 hours."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
     hours: Hours

@@ -46,8 +46,8 @@ sites:
     zones: [{id: garage, name: 车库, kind: garage}, {id: lane, name: 通道, kind: fire_lane}]
     devices: [{id: smoke-1, kind: %(kind)s, zone: garage}]
 stations:
-  - {id: gate, name: {zh: 南门, en: South gate}, zones: ["*"], recipients: [%(recipients)s]}
-"""
+  - {id: gate, name: {zh: 南门, en: South gate}, zones: ["*"], recipients: [%(recipients)s]%(staff)s}%(more)s
+%(people)s"""
 
 
 @dataclass
@@ -106,6 +106,9 @@ class Patient:
             "mqtt": "",
             "kind": "smoke_detector",
             "recipients": "phones, group, topics",
+            "staff": "",
+            "more": "",
+            "people": "",
         }
     )
     clock: FakeClock = field(default_factory=FakeClock)
@@ -175,6 +178,7 @@ async def test_all_is_well(patient: Patient) -> None:
         ("channel", Level.OK),
         ("channel", Level.OK),
         ("reach", Level.OK),
+        ("ladder", Level.WARN),
         ("API", Level.OK),
         ("clock", Level.OK),
     ]
@@ -294,6 +298,8 @@ async def test_no_history(patient: Patient) -> None:
         ("phones, group", (), Level.OK),
         ("phones, group", ("phones",), Level.WARN),
         ("phones, topics", (), Level.WARN),
+        ("topics", (), Level.WARN),
+        ("phones, topics", ("phones",), Level.BAD),
         ("phones, {channel: group, kinds: [PREALARM]}", (), Level.WARN),
         ("phones, {channel: group, kinds: [PREALARM]}", ("phones",), Level.BAD),
         ("phones, group", ("phones", "group"), Level.BAD),
@@ -305,7 +311,68 @@ async def test_whom_a_fire_reaches(patient: Patient, recipients: str, broken: tu
     found = one(findings, "reach")
     assert found.level is level
     assert found.detail.startswith("fires of 2 zones reach 南门 South gate over")
+    assert found.detail.endswith(", at every hour")
     assert ("5.10.4" in found.remedy) is (level is Level.WARN)
+
+
+async def test_who_is_on_duty_and_who_follows(patient: Patient) -> None:
+    """A site with people: a night without anybody, a neighbour for the garage alone, and a leader who sleeps."""
+    patient.words["recipients"] = "group"
+    patient.words["people"] = """
+people:
+  - {id: a, name: 值班员, role: responder, channels: [phones, group]}
+  - {id: boss, name: 值班站长, role: leader, channels: [phones], quiet: "22:00-07:00"}
+"""
+    patient.words["staff"] = ", people: [boss], shifts: [{name: day, hours: '08:00-20:00', people: [a]}]"
+    patient.words["more"] = (
+        "\n  - {id: west, name: 西门, zones: [lake/garage], recipients: [group], neighbours: [gate]}"
+    )
+    findings = await patient.examined()
+    assert [(f.level, f.detail) for f in of(findings, "reach")] == [
+        (
+            Level.OK,
+            "fires of 2 zones reach 南门 South gate over group, phones, at every hour; 2 people are called by name",
+        )
+    ], "quiet hours do not matter to a fire"
+    assert [(f.level, f.detail) for f in of(findings, "on duty")] == [
+        (Level.WARN, "nobody is on duty at 南门 South gate: Mon-Sun 20:00-08:00"),
+    ]
+    assert of(findings, "ladder") == []
+    assert exit_code(findings) == 0
+
+
+async def test_hours_at_which_a_fire_reaches_too_little(patient: Patient) -> None:
+    patient.words["recipients"] = "group"
+    patient.words["people"] = "\npeople: [{id: a, name: 值班员, role: responder, channels: [phones, group]}]\n"
+    patient.words["staff"] = ", shifts: [{name: day, hours: '08:00-20:00', people: [a]}]"
+    found = one(await patient.examined(), "reach")
+    assert (found.level, found.detail) == (
+        Level.WARN,
+        "fires of 2 zones reach 南门 South gate over group only, Mon-Sun 20:00-08:00",
+    )
+    findings = await patient.examined(channels={"group": TryAgain("gone")})
+    assert [(f.level, f.detail.partition(" over ")[2]) for f in of(findings, "reach")] == [
+        (Level.BAD, "no channel that works, Mon-Sun 20:00-08:00"),
+        (Level.WARN, "phones only, Mon-Sun 08:00-20:00"),
+    ]
+    assert exit_code(findings) == 1
+
+
+async def test_pre_alarms_in_quiet_hours_and_rungs_that_reach_nobody(patient: Patient) -> None:
+    patient.words["recipients"] = "{channel: group, kinds: [FIRE]}"
+    patient.words["people"] = """
+people: [{id: a, name: 值班员, role: responder, channels: [phones], quiet: "22:00-07:00"}]
+ladders:
+  FIRE: {rungs: [{after: 0s, call: [station]}, {after: 20s, call: [leader, manager]}], repeat: [duty]}
+"""
+    patient.words["staff"] = ", people: [a]"
+    findings = await patient.examined()
+    assert [f.detail for f in of(findings, "ladder")] == [
+        "the rung after 20s (leader, manager) reaches nobody of lake/garage, lake/lane: at every hour"
+    ]
+    assert [f.detail for f in of(findings, "on duty")] == [
+        "pre-alarms of lake/garage, lake/lane reach nobody: Mon-Sun 22:00-07:00"
+    ]
 
 
 async def test_a_port_in_use(patient: Patient) -> None:

@@ -70,6 +70,12 @@ def planned(folder: Path, text: str = SITE) -> Plan:
     return plan
 
 
+def line_of(words: str) -> str:
+    """The one line of the site file that holds these words."""
+    (line,) = (line for line in SITE.splitlines(keepends=True) if words in line)
+    return line
+
+
 def on_duty(plan: Plan, day: int, hour: float, *swaps: Swap) -> list[str]:
     return [person.key for person in plan.on_duty("gate", MONDAY + day * DAY + int(hour * HOUR), swaps)]
 
@@ -254,6 +260,56 @@ def test_a_mistake(tmp_path: Path, old: str, new: str, field: str, message: str)
     found = [str(m).partition("site.yaml:")[2] for m in caught.value.mistakes]
     assert any(f": {field}: " in line and message in line for line in found), found
     assert all(m.remedy for m in caught.value.mistakes)
+
+
+def test_hours_at_which_a_fire_would_reach_nobody_are_a_mistake(tmp_path: Path) -> None:
+    """Certainly broken, so the daemon does not start; a site that is merely weak does, and the doctor tells."""
+    without = ("    recipients: [group]\n    people: [leader]\n", "    neighbours: [west]\n", line_of("id: leader"))
+    text = SITE
+    for words in without:
+        text = text.replace(words, "")
+    assert settings(tmp_path, text).plan.authorities, "those above hear of it, though late"
+    alone = text.replace(line_of('id: "119"'), "")
+    with pytest.raises(Mistakes) as caught:
+        settings(tmp_path, alone)
+    (mistake,) = caught.value.mistakes
+    assert (mistake.line, mistake.field) == (alone[: alone.index("- id: gate")].count("\n") + 1, "stations[0]")
+    assert mistake.message == "a fire in lake/f1, lake/f2 reaches nobody Sat-Sun 20:00-08:00"
+    assert mistake.remedy == "name a channel under recipients: that hears of FIRE, or fill the hours with shifts:"
+
+
+SMS = """
+  text: {kind: sms, gateway: {kind: generic, url: "http://127.0.0.1:3/", body: {to: "{mobile}"}}}
+  mail: {kind: email, host: mail.example, security: none, sender: watch@lake.example}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field", "message"),
+    [
+        ("her, channels: [phone]", "her, channels: [phone, text]", "people[2].channels[1]", "desk has no mobile, which text needs"),
+        ("her, channels: [phone]", "her, channels: [mail]", "people[2].channels[0]", "desk has no email, which mail needs"),
+        ("recipients: [group]}", "recipients: [text]}", "stations[1].recipients[0]", "text speaks to one person at a time"),
+        ("recipients: [group]}", "recipients: [group, mail]}", "stations[1].recipients[1]", "mail speaks to one person"),
+        ("recipients: [above]", "recipients: [text]", "stations[2].recipients[0]", "text speaks to one person at a time"),
+    ],
+)  # fmt: skip
+def test_ways_that_lead_to_nobody(tmp_path: Path, old: str, new: str, field: str, message: str) -> None:
+    good = SITE.replace("people:\n", SMS + "people:\n", 1).replace(
+        "leader, channels: [phone]", "leader, channels: [mail]"
+    )
+    settings(tmp_path, good.replace("[phone, group], mobile", "[text, group], mobile"))
+    with pytest.raises(Mistakes) as caught:
+        settings(tmp_path, good.replace(old, new, 1))
+    (mistake,) = caught.value.mistakes
+    assert (mistake.field, message in mistake.message, bool(mistake.remedy)) == (field, True, True), mistake
+
+
+def test_a_duty_telephone_hears_for_a_station(tmp_path: Path) -> None:
+    text = SITE.replace("people:\n", SMS + "people:\n", 1).replace("[group]}", "[text, mail]}")
+    text = text.replace("{kind: sms,", '{kind: sms, mobile: "13800000000",')
+    text = text.replace("{kind: email,", "{kind: email, recipients: [watch@lake.example],")
+    assert [r.channel for r in settings(tmp_path, text).ground.stations[1].recipients] == ["text", "mail"]
 
 
 def test_one_mistake_is_told_once_and_at_its_place(tmp_path: Path) -> None:
