@@ -1,8 +1,9 @@
 """What is allowed in a rule book and hardly ever meant: cautions, each with its place, its reason and what to do, in both languages.
 
-    of the book alone      a rule that says what another one says already; a fire without advice; numbers without reasons; chatter
+    of the book alone      a rule that says what another one says already; a fire without advice; numbers without reasons; chatter;
+                           linkage on one detector's word
     of the book at a site  a rule that no device can trigger; holds and windows shorter than the reporting interval; attributes
-                           that nobody has; zones that no fire rule watches
+                           that nobody has; zones that no fire rule watches; linkage with nothing, or that the site does not allow
 
 Knows no engine and no history. The shipped books are made for every neighbourhood, so that a site lacks what one of their rules
 watches is no caution; that is counted (`idle`) and not told.
@@ -17,7 +18,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from string import Formatter
 
+from monitor import linkage_warnings
 from monitor.implication import implies
+from monitor.linkage_warnings import Told
 from monitor.rule_sources import RuleSource, sources
 from monitor.settings.books import SHIPPED
 from monitor.settings.fields import read_duration, write_duration
@@ -26,6 +29,7 @@ from monitor.settings.naming import Template
 from monitor.settings.site_places import SitePlaces
 from rules import expression as ex
 from rules.checking import Checker, Scope
+from rules.document import dotted
 from rules.memory import Last, Memory, Silent
 from rules.model import SECOND, Device, Kind, Micros, Text, Value, Zone
 from rules.quantities import CATALOGUE
@@ -80,6 +84,7 @@ def review(book: RuleBook, places: SitePlaces | None = None, interval: Micros | 
     for rule in rules:
         found += _unexplained(rule)
         found += _chatters(rule)
+        found += _linked(rule, linkage_warnings.lonely(rule.rule))
     idle = 0
     if places is not None:
         site = _Site(places)
@@ -92,7 +97,9 @@ def review(book: RuleBook, places: SitePlaces | None = None, interval: Micros | 
                     found.append(_untriggered(rule, site))
             found += _attributes(rule, site)
             found += _too_short(rule, site, watched, interval)
+            found += _linked(rule, _commanding(rule, site))
         found += _unwatched_zones(rules, site)
+        found += _permits(site)
     elif interval is not None:
         for rule in rules:
             found += _short_of(rule, interval, Text("指定的上报间隔", "the interval given"))
@@ -266,6 +273,25 @@ class _Site:
             for key, zone in self.zones.items():
                 if reached.fullmatch(key):
                     yield Device(f"{zone.site}/*", zone.site, p.kind, key, p.name, p.attributes)
+
+
+def _linked(rule: _Read, told: Iterable[Told]) -> Iterator[Caution]:
+    for reason, remedy in told:
+        yield rule.caution("linkage", reason.zh, reason.en, remedy.zh, remedy.en)
+
+
+def _commanding(rule: _Read, site: _Site) -> Iterator[Told]:
+    permits = site.places.linkage.permits()
+    if not rule.shipped:
+        yield from linkage_warnings.unmet(rule.rule, site.by_kind, permits)
+    yield from linkage_warnings.crowded(rule.rule, site.by_kind, permits)
+
+
+def _permits(site: _Site) -> Iterator[Caution]:
+    document = site.places.document
+    for i, (reason, remedy) in linkage_warnings.idle(site.places.linkage, site.by_kind):
+        field = ("linkage", "allow", i)
+        yield Caution(document.file, *document.at(field), dotted(field), reason, remedy)
 
 
 def _untriggered(rule: _Read, site: _Site) -> Caution:

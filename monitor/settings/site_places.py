@@ -19,7 +19,6 @@ from monitor.settings.places import SiteEntry, StationEntry
 from monitor.settings.remedies import explain
 from monitor.settings.sections import USUAL, SlaWords
 from monitor.settings.survey import Ground, Survey
-from rules.commands import Permits
 from rules.document import Document, Mistake, Mistakes
 from rules.model import Kind, Neighbourhood, SlaProfile
 from rules.people import Plan
@@ -60,7 +59,7 @@ class SitePlaces:
     sla: dict[Kind, SlaProfile]
     plan: Plan
     books: tuple[str, ...]
-    permits: Permits
+    linkage: LinkageSettings
 
     def book_texts(self) -> list[tuple[str, str]]:
         """(name, text) of each rule book. Raises Mistakes for one that cannot be read."""
@@ -77,7 +76,7 @@ class SitePlaces:
             patterns=tuple(g.patterns),
             sla=self.sla,
             plan=said(self.plan),
-            permits=self.permits,
+            permits=self.linkage.permits(),
         )
 
 
@@ -108,8 +107,8 @@ def load_places(path: Path) -> SitePlaces:
     if survey.mistakes:
         raise Mistakes(survey.mistakes)
     plan = muster.plan(survey.ground.authorities, places.ladders, places.sla, places.flood)
-    permits = places.linkage.permits()
-    return SitePlaces(document, places.sites, survey.ground, places.sla.profiles, plan, places.books, permits)
+    sla = places.sla.profiles
+    return SitePlaces(document, places.sites, survey.ground, sla, plan, places.books, places.linkage)
 
 
 def _channels(data: Any) -> dict[str, str] | None:

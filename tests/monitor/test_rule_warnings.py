@@ -276,3 +276,92 @@ def test_every_caution_names_its_place_and_speaks_both_languages(tmp_path: Path)
         for text in (c.reason, c.remedy):
             assert any("\u4e00" <= letter <= "\u9fff" for letter in text.zh)
             assert text.en.isascii() or "…" in text.en
+
+
+# --- linkage ----------------------------------------------------------------------------------------------------------
+
+CUT = {
+    "id": "hot", "kind": "PREALARM", "devices": ["charger"], "when": "port_temperature > 90", "clear": "port_temperature < 70",
+    "linkage": [{"command": "cut_power", "at": "self"}],
+}  # fmt: skip
+SOUND = [{"command": "sound", "at": {"kind": "siren", "in": "building"}}]
+
+
+def armed(folder: Path, allow: str, *devices: dict[str, Any]) -> SitePlaces:
+    zones = [{"id": "hall", "name": "厅", "kind": "lobby"}, {"id": "attic", "name": "阁楼", "kind": "lobby"}]
+    site(folder, *devices, zones=zones)
+    with (folder / "site.yaml").open("a", encoding="utf-8") as file:
+        file.write(f"linkage: {{mode: armed, allow: [{allow}]}}\n")
+    return load_places(folder / "site.yaml")
+
+
+def charger(**more: Any) -> dict[str, Any]:
+    return {"id": "c-1", "kind": "charger", "zone": "hall", **more}
+
+
+def siren(**more: Any) -> dict[str, Any]:
+    return {"id": "siren-1", "kind": "siren", "zone": "hall", **more}
+
+
+def of_linkage(*rules: dict[str, Any], **more: Any) -> list[str]:
+    return [line for line in told(*rules, **more) if "linkage" in line]
+
+
+def test_others_are_commanded_by_two_triggers() -> None:
+    assert of_linkage(entry(linkage=SOUND)) == [
+        "smoke.linkage: One detector alone gives sound; GB 50116-2013 4.1.6 asks for two independent triggers."
+    ]
+    assert of_linkage(entry(**CUT)) == []
+    assert of_linkage(entry(kind="SUPERVISORY", linkage=SOUND)) == []
+    by_hand = entry(devices=["call_point"], when="call_point", clear=None, linkage=SOUND)
+    assert of_linkage(by_hand) == []
+    confirmed = entry(
+        devices=None, when=None, clear=None, subject="zone", linkage=SOUND,
+        confirm={"voters": {n: {"devices": [f"{n}_detector"], "when": n} for n in ("smoke", "heat")}},
+    )  # fmt: skip
+    assert of_linkage(confirmed) == []
+
+
+def test_what_is_commanded_is_there_and_allowed(tmp_path: Path) -> None:
+    rule = entry(**CUT)
+    fits = "{command: cut_power, devices: s/c-*}"
+    assert of_linkage(rule, places=armed(tmp_path, fits, charger())) == []
+    assert of_linkage(rule, places=armed(tmp_path, "", charger())) == [
+        "hot.linkage: The site file does not allow cut_power: it is never sent."
+    ]
+    by_name = charger(id=None, match="c-{n}")
+    del by_name["id"]
+    assert of_linkage(rule, places=armed(tmp_path, fits, by_name)) == []
+    sounding = entry(kind="SUPERVISORY", linkage=SOUND)
+    assert of_linkage(sounding, places=armed(tmp_path, "", smoke())) == [
+        "smoke.linkage: The site has no siren: sound reaches nothing."
+    ]
+
+
+def test_a_permit_that_fits_no_device(tmp_path: Path) -> None:
+    places = armed(
+        tmp_path, "{command: cut_power, devices: s/c-*}, {command: cut_power, devices: s/siren-1}", charger(), siren()
+    )
+    (found,) = [c for c in reviewed(entry(**CUT), places=places).cautions if c.field.startswith("linkage")]
+    assert (found.field, found.reason.en) == ("linkage.allow[1]", "No device of s/siren-1 understands cut_power.")
+    assert found.file.endswith("site.yaml")
+    assert found.remedy.en == "These kinds would: breaker, charger, socket."
+
+
+@pytest.mark.parametrize(("in_", "crowd", "warned"), [("zone", 20, False), ("zone", 21, True), ("building", 21, True)])
+def test_a_crowd_on_one_line(tmp_path: Path, in_: str, crowd: int, warned: bool) -> None:
+    places = armed(
+        tmp_path,
+        "{command: sound, devices: s/siren-*}",
+        smoke(),
+        siren(id=f"siren-{{1..{crowd}}}"),
+        siren(id="siren-up", zone="attic"),
+    )
+    rule = entry(kind="SUPERVISORY", linkage=[{"command": "sound", "at": {"kind": "siren", "in": in_}}])
+    told_ = f"smoke.linkage: s/hall has {crowd} sirens; at most 20 are commanded at once."
+    assert of_linkage(rule, places=places) == ([told_] if warned else [])
+
+
+def test_a_crowd_that_the_site_does_not_allow_is_none(tmp_path: Path) -> None:
+    places = armed(tmp_path, "{command: sound, devices: s/siren-1}", smoke(), siren(id="siren-{1..30}"))
+    assert of_linkage(entry(kind="SUPERVISORY", linkage=SOUND), places=places) == []
