@@ -5,10 +5,11 @@ Beside monitor/app.py the only module that knows adapters and the ledger; so the
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -18,13 +19,15 @@ from monitor.adapters.mqtt import MqttSettings
 from monitor.adapters.mqtt_tap import BrokerAddress, listen, probe, publish
 from monitor.clock import Clock
 from monitor.doctor import examine
+from monitor.evidence import Dossier
 from monitor.findings import Finding
 from monitor.ledger import copies
 from monitor.ledger.connection import LedgerError
+from monitor.ledger.dossier import all_timelines, read_dossier
 from monitor.ledger.past import Past, opened_past
 from monitor.ledger.records import opened_records
 from monitor.lookout import Limits
-from monitor.ports import History, Message, Records
+from monitor.ports import History, Message, Records, TimelineRow
 from monitor.settings import Settings
 from monitor.settings.sections import Broker, HistorySettings
 from monitor.settings.sections import EmbeddedHistory as EmbeddedSettings
@@ -88,6 +91,16 @@ def records(folder: Path) -> AbstractAsyncContextManager[Records]:
     return opened_records(folder)
 
 
+def dossier(folder: Path, incident: str) -> Dossier | None:
+    """All that the ledger in a data folder keeps of an incident; None for one that it does not know. Raises LedgerError, ValueError."""
+    return read_dossier(folder, incident)
+
+
+def chains(folder: Path) -> Iterator[tuple[str, Mapping[str, Any], Sequence[TimelineRow]]]:
+    """(the ledger's number, record, timeline) of every incident of the ledger in a data folder. Raises LedgerError."""
+    return all_timelines(folder)
+
+
 def limits(settings: Settings) -> Limits:
     """Freshness and sizes."""
     quality = settings.quality
@@ -137,8 +150,10 @@ __all__ = [
     "WORDS",
     "LedgerError",
     "backup",
+    "chains",
     "channels",
     "checkup",
+    "dossier",
     "feed_settings",
     "guest",
     "histories",

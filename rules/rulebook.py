@@ -64,7 +64,7 @@ def load_book(texts: Sequence[tuple[str, str]]) -> RuleBook:
     if found:
         raise Mistakes(found)
     rules = tuple(_rule(entry, compiled) for file in files for entry, compiled in file.rules())
-    return RuleBook(tuple(texts), _digest(texts), rules, {rule.id: rule for rule in rules}, _index(rules))
+    return RuleBook(tuple(texts), book_digest(texts), rules, {rule.id: rule for rule in rules}, _index(rules))
 
 
 def _written_duration(value: Any) -> Micros:
@@ -479,7 +479,8 @@ def _repeated(files: Sequence[_BookFile]) -> list[Mistake]:
     return found
 
 
-def _digest(texts: Sequence[tuple[str, str]]) -> str:
+def book_digest(texts: Sequence[tuple[str, str]]) -> str:
+    """SHA-256 over each name and text in order, each after its length in eight bytes; hexadecimal."""
     digest = hashlib.sha256()
     for part in (part for pair in texts for part in pair):
         data = part.encode()

@@ -40,6 +40,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "standardwebhooks": ("monitor.adapters.webhook",),
     "aiosmtplib": ("monitor.adapters.smtp",),
     "apprise": ("monitor.adapters.apprise_services",),
+    "cryptography": ("monitor.evidence_key", "monitor.adapters.webpush"),
     "pywebpush": ("monitor.adapters.webpush",),
     "aiohttp": ("monitor.adapters", "monitor.console", "monitor.app", "monitor.wiring", "monitor.wiring_channels"),
     "prometheus_client": ("monitor.console",),

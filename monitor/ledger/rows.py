@@ -11,6 +11,7 @@ from typing import Any
 
 from monitor.chain import next_link
 from monitor.ports import Batch, OutboxRow, Quarantined, TimelineRow
+from monitor.tape import BOOK
 from rules.model import IncidentState, Kind, Push, Suppression
 from rules.response import incident_to_plain
 from rules.suppression import from_plain as suppression_from_plain
@@ -74,6 +75,8 @@ def statements(batch: Batch, last: int, link_of: Callable[[str], str]) -> list[t
             for s in batch.suppressions.values()
         ]
         out.append(("INSERT OR REPLACE INTO suppression VALUES (?, ?, ?, ?, ?, ?)", measures))
+    if books := [(at, digest, json.dumps(texts)) for _, at, digest, texts in _books(batch)]:
+        out.append(("INSERT OR REPLACE INTO book VALUES (?, ?, ?)", books))
     out.extend(quarantine(batch.quarantined))
     if batch.unregistered:
         strangers = [(device, *rest, sample[:SAMPLE_BYTES]) for device, (*rest, sample) in batch.unregistered.items()]
@@ -95,6 +98,10 @@ def statements(batch: Batch, last: int, link_of: Callable[[str], str]) -> list[t
             )
         )
     return out
+
+
+def _books(batch: Batch) -> list[tuple[Any, ...]]:
+    return [row for row in batch.rows if row[0] == BOOK]
 
 
 _ACCOUNT = "INSERT INTO account VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET n = n + excluded.n"

@@ -103,4 +103,7 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX suppression_by_age ON suppression (since);
     CREATE INDEX suppression_open ON suppression (since) WHERE ended_at IS NULL;
     """,
+    """
+    CREATE TABLE book (since INTEGER PRIMARY KEY, digest TEXT NOT NULL, texts TEXT NOT NULL) STRICT;
+    """,
 )
