@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from monitor.message_facts import drill, goal, incident_of, label, matter, place
+from monitor.message_facts import drill, goal, incident_of, label, matter, others_in, place
 from monitor.vocabulary import ASKED, KINDS, word
 from rules.model import Push
 
@@ -82,6 +82,9 @@ def _where_and_what(push: Push, language: int) -> str:
 
 def _asked(push: Push, language: int) -> str:
     sort, late = str(push.body.get("type", "")), goal(push, language)
+    if sort == "incident.digest":
+        more = len(others_in(push))
+        return f"另有{more}条" if language == 0 else f"and {more} more"
     if late:
         if sort == "incident.overdue":
             return f"{late}已超时" if language == 0 else f"{late} is overdue"

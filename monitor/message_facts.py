@@ -123,8 +123,12 @@ def facts(
     for words, value in found:
         if value:
             yield words[language], clean(value)
-    for other in _others(push):
+    others = others_in(push)
+    for other in others[:_MERGED]:
         yield _ALSO[language], clean(headline(other, language))
+    if len(others) > _MERGED:
+        more = len(others) - _MERGED
+        yield _ALSO[language], f"{more} 条" if language == 0 else f"{more} more"
 
 
 def _flood(push: Push, language: int) -> str:
@@ -142,13 +146,18 @@ def _flood(push: Push, language: int) -> str:
     return f"{alarms} 起，{names}" if language == 0 else f"{alarms} alarms: {names}"
 
 
-def _others(push: Push) -> Iterator[Push]:
-    """The pushes that were merged into this one, each with its own words."""
-    for entry in _list(push.body.get("merged"))[:_MERGED]:
-        body = _map(_map(entry).get("body"))
-        kind = _map(entry).get("kind")
-        if kind in KINDS:
-            yield replace(push, kind=Kind(str(kind)), body=body)
+def merged(push: Push) -> list[Mapping[str, object]]:
+    """The bodies of all that were merged into this push, its head's first; empty for a push that is one."""
+    return [_map(_map(entry).get("body")) for entry in _list(push.body.get("merged"))]
+
+
+def others_in(push: Push) -> list[Push]:
+    """The pushes that were merged into this one beside the first, which is its head; each with its own words."""
+    found = []
+    for entry, body in list(zip(_list(push.body.get("merged")), merged(push), strict=True))[1:]:
+        if (kind := _map(entry).get("kind")) in KINDS:
+            found.append(replace(push, kind=Kind(str(kind)), body=body))
+    return found
 
 
 def _devices(incident: Mapping[str, object], language: int) -> str:

@@ -11,8 +11,9 @@ A lane (one channel) owns its queue, its concurrency and its rate, so a dead or 
                   └────── later (back-off) ◀──────────┘  └────▶ DEAD   no time left           forgotten
                               RETRY
 
-Ready pushes go by gravity of their kind, then by age. In an *ordered* lane the pushes of one incident go strictly one
-after the other, as they were offered: there a late repetition of an old state would overwrite the newer one.
+Ready pushes go by gravity of their kind, then by age. Where more are ready than a lane's rate allows in a minute, those that are
+no FIRE go several in one message (monitor/digest.py); each keeps its own end. In an *ordered* lane the pushes of one incident go
+strictly one after the other, as they were offered: there a late repetition of an old state would overwrite the newer one.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ import math
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import islice
 from typing import Protocol
 
 import structlog
 
+from monitor.digest import AT_MOST, Family, digest, family
 from monitor.ports import Channel, NeverWill, TryAgain
 from rules.model import MINUTE, SECOND, Kind, Micros, Outcome, Push
 
@@ -190,40 +193,58 @@ class Outbox:
             await asyncio.gather(sleeping, waking, return_exceptions=True)
 
     async def _attempt(self, lane: _Lane, item: _Item) -> None:
-        item.attempts += 1
+        together = (item, *item.merged)
+        for one in together:
+            one.attempts += 1
+        push = digest([one.push for one in together]) if item.merged else item.push
         try:
             async with asyncio.timeout(lane.limits.timeout):
-                item.reply = await lane.channel.send(item.push, attempt=item.attempts)
+                reply = await lane.channel.send(push, attempt=item.attempts)
         except NeverWill as refusal:
-            item.reply = str(refusal)
-            self._settle(lane, item, Outcome.DEAD, item.reply)
+            self._refused(lane, together, str(refusal))
         except TryAgain as refusal:
-            self._again(lane, item, str(refusal), refusal.after)
+            for one in together:
+                self._again(lane, one, str(refusal), refusal.after)
         except TimeoutError:
-            self._unknown(lane, item, f"no answer within {lane.limits.timeout:g} s")
+            self._unknown(lane, together, f"no answer within {lane.limits.timeout:g} s")
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
             # A library's cancellation that leaked out of the channel; nobody cancelled us.
-            self._unknown(lane, item, "channel cancelled itself")
+            self._unknown(lane, together, "channel cancelled itself")
         except Exception as error:  # noqa: BLE001 - a defect of one channel must not end the others
             # Only its type and place: the text of a foreign exception may hold an address with a token in it.
             name, place = type(error).__name__, _place(error)
-            log.error("channel failed unexpectedly", key=item.push.key, error=name, place=place)  # noqa: TRY400
-            self._unknown(lane, item, f"unexpected {name} in channel '{item.push.channel}'")
+            log.error("channel failed unexpectedly", key=push.key, error=name, place=place)  # noqa: TRY400
+            self._unknown(lane, together, f"unexpected {name} in channel '{push.channel}'")
         else:
-            self._settle(lane, item, Outcome.ACCEPTED, item.reply)
+            how = f"went with {len(together) - 1} others as {push.key}: " if item.merged else ""
+            for one in together:
+                one.reply = how + reply
+                self._settle(lane, one, Outcome.ACCEPTED, one.reply)
         finally:
+            item.merged = ()
             lane.counts.running -= 1
             lane.wake.set()
 
-    def _unknown(self, lane: _Lane, item: _Item, reply: str) -> None:
+    def _refused(self, lane: _Lane, together: Sequence[_Item], reply: str) -> None:
+        """For good. Who was refused together may be taken alone."""
+        for one in together:
+            one.reply = reply
+            if len(together) == 1:
+                self._settle(lane, one, Outcome.DEAD, reply)
+            else:
+                one.alone = True
+                self._again(lane, one, f"not as one of {len(together)}: {reply}")
+
+    def _unknown(self, lane: _Lane, together: Sequence[_Item], reply: str) -> None:
         """The attempt has no end that anybody could tell."""
-        if lane.limits.once:
-            self._settle(lane, item, Outcome.DEAD, f"{reply}: it may have been carried out, so it is not repeated")
-        else:
-            self._again(lane, item, reply)
+        for one in together:
+            if lane.limits.once:
+                self._settle(lane, one, Outcome.DEAD, f"{reply}: it may have been carried out, so it is not repeated")
+            else:
+                self._again(lane, one, reply)
 
     def _again(self, lane: _Lane, item: _Item, reply: str, after: float | None = None) -> None:
         item.reply = reply
@@ -279,6 +300,10 @@ class _Item:
     reply: str = ""
     place: _Place = _Place.BEHIND
     withdrawn: bool = False
+    merged: Sequence[_Item] = ()
+    """Those that go along in the attempt under way."""
+    alone: bool = False
+    """It was refused in company."""
 
 
 @dataclass(slots=True)
@@ -302,6 +327,10 @@ class _Lane:
     """Steady times of the attempts of the last minute. An exact window: a bucket of 20 refilled by 20 a minute would
     let 39 through within one, and DingTalk then mutes the robot for ten."""
     number: int = 0
+    families: dict[Family, dict[int, _Item]] = field(default_factory=dict)
+    """Ready pushes that may be merged, by number; kept where there is a rate and no order."""
+    waiting: int = 0
+    """Ready pushes."""
 
     def add(self, push: Push, attempts: int, due: Micros) -> bool:
         """False when the key is known already."""
@@ -333,11 +362,27 @@ class _Lane:
         if item is None or self.counts.running >= self.limits.concurrency or self._rate_pause(item, steady) > 0:
             return None
         heapq.heappop(self.ready)
-        item.place = _Place.RUNNING
+        crowded = self._merges and self.waiting > self._allowed(Kind.FAULT)
+        self._leave(item, _Place.RUNNING)
         self.counts.running += 1
         if self.limits.per_minute is not None:
             self.recent.append(steady)
+        if crowded and not item.alone and (kin := family(item.push)):
+            item.merged = list(islice(self.families.get(kin, {}).values(), AT_MOST - 1))
+            for one in item.merged:
+                self._leave(one, _Place.RUNNING)
         return item
+
+    def _leave(self, item: _Item, place: _Place) -> None:
+        """It is ready no more."""
+        if item.place is _Place.READY:
+            self.waiting -= 1
+            kin = family(item.push) if self._merges else None
+            if kin is not None and (others := self.families.get(kin)) is not None:
+                others.pop(item.number, None)
+                if not others:
+                    del self.families[kin]
+        item.place = place
 
     def pause(self, now: Micros, steady: float) -> float | None:
         """Seconds until there is something to do without being woken; None: nothing will come by itself."""
@@ -368,7 +413,7 @@ class _Lane:
 
     def forget(self, item: _Item) -> None:
         """It is settled."""
-        item.place = _Place.GONE
+        self._leave(item, _Place.GONE)
         self.items.pop(item.push.key)
         self.counts.waiting -= 1
         if self.limits.ordered:
@@ -389,6 +434,9 @@ class _Lane:
             _, _, item = heapq.heappop(self.later)
             if item.place is _Place.LATER:
                 item.place = _Place.READY
+                self.waiting += 1
+                if self._merges and not item.alone and (kin := family(item.push)):
+                    self.families.setdefault(kin, {})[item.number] = item
                 heapq.heappush(self.ready, (item.push.kind.rank, item.push.at, item.number, item))
 
     def _head(self) -> _Item | None:
@@ -402,12 +450,18 @@ class _Lane:
             return 0.0
         while self.recent and self.recent[0] <= steady - 60.0:
             self.recent.popleft()
-        allowed = self.limits.per_minute
-        if item.push.kind is not Kind.FIRE:
-            # Updates about a dripping valve must not use up the minute in which a fire breaks out.
-            allowed -= allowed // 4
-        excess = len(self.recent) - allowed
+        excess = len(self.recent) - self._allowed(item.push.kind)
         return 0.0 if excess < 0 else self.recent[excess] + 60.0 - steady
+
+    @property
+    def _merges(self) -> bool:
+        return self.limits.per_minute is not None and not self.limits.ordered and not self.limits.once
+
+    def _allowed(self, kind: Kind) -> int:
+        """Attempts in any minute."""
+        allowed = self.limits.per_minute or 0
+        # Updates about a dripping valve must not use up the minute in which a fire breaks out.
+        return allowed if kind is Kind.FIRE else allowed - allowed // 4
 
     def _sweep(self) -> None:
         bound = 2 * len(self.items) + 64

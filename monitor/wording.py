@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from html import escape
 
-from monitor.message_facts import ADVICE, CALLS, NONE, Quantities, facts, headline, incident_of, rfc3339
+from monitor.message_facts import ADVICE, CALLS, NONE, Quantities, facts, headline, incident_of, merged, rfc3339
 from monitor.plain_words import cut, disarm
 from monitor.vocabulary import ACKNOWLEDGE
 from rules.model import Push
+
+_NEWS = ("incident.update", "incident.state", "incident.closed")
 
 
 def title(push: Push, *, limit: int | None = None) -> str:
@@ -58,7 +60,9 @@ def html(push: Push, *, quantities: Quantities = NONE, link: str = "") -> str:
 
 def pages(push: Push) -> bool:
     """Must somebody move? Then people are mentioned by name; mere news of an incident mentions nobody."""
-    return push.body.get("type") not in ("incident.update", "incident.state", "incident.closed", "incident.digest")
+    if push.body.get("type") == "incident.digest":
+        return any(body.get("type") not in _NEWS for body in merged(push))
+    return push.body.get("type") not in _NEWS
 
 
 def asks(push: Push) -> bool:

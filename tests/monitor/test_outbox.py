@@ -11,8 +11,8 @@ import heapq
 import math
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, cast
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from monitor.clock import FakeClock
-from monitor.outbox import BACK_OFF_SECONDS, JITTER, LaneLimits, Outbox
+from monitor.digest import digest
+from monitor.outbox import BACK_OFF_SECONDS, JITTER, LaneCounts, LaneLimits, Outbox
 from monitor.ports import Channel, NeverWill, TryAgain
 from rules.model import MINUTE, SECOND, Kind, Micros, Outcome, Push
 
@@ -465,6 +466,139 @@ async def test_what_is_withdrawn_on_its_way_is_not_repeated_when_it_fails() -> N
         assert at_work.outbox.counts["a"].waiting == 0
 
 
+def news(number: int, *, kind: Kind = Kind.SUPERVISORY, to: str = "", exercise: str = "", sort: str = "update") -> Push:
+    key = f"{kind.value}-{number}{exercise}/resolved-1/a{'@' + to if to else ''}"
+    body = {"type": f"incident.{sort}", "incident": {"id": f"{kind.value}-{number}", "exercise": exercise}}
+    return replace(push(key, kind=kind), body=body, to=to)
+
+
+async def test_more_than_a_minute_may_carry_goes_as_one_message_and_each_has_its_own_end() -> None:
+    hands = Hands()
+    a = Scripted("a", hands=hands)
+    at_work = desk(hands, a, limits={"a": LaneLimits(per_minute=20)})
+    for number in range(16):
+        at_work.outbox.offer(news(number))
+    async with running(at_work):
+        await hands.pass_()
+        assert len(a.sent) == 1
+        for number in range(16):
+            (report,) = at_work.of(news(number).key)
+            assert (report.outcome, report.attempt) == (Outcome.ACCEPTED, 1)
+            assert report.reply == f"went with 15 others as {a.sent[0][0]}: ok"
+        assert at_work.outbox.counts["a"] == LaneCounts(accepted=16)
+
+
+async def test_what_a_minute_may_carry_goes_one_by_one() -> None:
+    hands = Hands()
+    a = Scripted("a", hands=hands)
+    at_work = desk(hands, a, limits={"a": LaneLimits(per_minute=20)})
+    for number in range(15):
+        at_work.outbox.offer(news(number))
+    async with running(at_work):
+        for _ in range(10):
+            await hands.pass_()
+    assert [key for key, _ in a.sent] == [news(number).key for number in range(15)]
+
+
+async def test_a_fire_is_never_merged_and_goes_before_all() -> None:
+    hands = Hands()
+    a = Scripted("a", hands=hands)
+    at_work = desk(hands, a, limits={"a": LaneLimits(per_minute=20, concurrency=1)})
+    for number in range(30):
+        at_work.outbox.offer(news(number))
+    for number in range(30):
+        at_work.outbox.offer(news(number, kind=Kind.FIRE, sort="call"))
+    async with running(at_work):
+        for _ in range(40):
+            await hands.pass_()
+        assert [key for key, _ in a.sent] == [news(n, kind=Kind.FIRE, sort="call").key for n in range(20)]
+        await hands.pass_(61)
+        for _ in range(40):
+            await hands.pass_()
+    fires = [key for key, _ in a.sent if key.startswith("FIRE")]
+    assert fires == [news(n, kind=Kind.FIRE, sort="call").key for n in range(30)]
+    assert len(a.sent) == 31
+    assert at_work.outbox.counts["a"].accepted == 60
+
+
+async def test_only_what_belongs_together_is_merged() -> None:
+    """By person, and never an exercise with anything real; states and hand-overs go alone."""
+    hands = Hands()
+    a = Scripted("a", hands=hands)
+    at_work = desk(hands, a, limits={"a": LaneLimits(per_minute=20)})
+    for number in range(12):
+        for to in ("one", "two"):
+            for exercise in ("", "drill"):
+                at_work.outbox.offer(news(number, to=to, exercise=exercise, sort="update" if exercise else "call"))
+    for number in range(2):
+        at_work.outbox.offer(news(number, to="three", sort="state"))
+        at_work.outbox.offer(news(number, to="four", sort="handover"))
+    async with running(at_work):
+        for _ in range(10):
+            await hands.pass_()
+    assert at_work.outbox.counts["a"].accepted == 52
+    for person in ("one", "two"):
+        replies = {report.reply for report in at_work.reports if report.key.endswith(f"@{person}")}
+        assert len(replies) == 2
+        assert all("11 others" in reply for reply in replies)
+    assert all(r.reply == "ok" for r in at_work.reports if r.key.endswith(("@three", "@four")))
+
+
+async def test_a_failed_digest_leaves_all_of_them_waiting() -> None:
+    hands = Hands()
+    a = Scripted("a", refused(), "ok", hands=hands)
+    at_work = desk(hands, a, limits={"a": LaneLimits(per_minute=4)})
+    keys = [news(number).key for number in range(6)]
+    for number in range(6):
+        at_work.outbox.offer(news(number))
+    async with running(at_work):
+        await hands.pass_()
+        assert [at_work.outcomes(key) for key in keys] == [[Outcome.RETRY]] * 6
+        assert at_work.outbox.counts["a"].waiting == 6
+        assert at_work.outbox.counts["a"].running == 0
+        await hands.pass_(300)
+    assert [at_work.outcomes(key) for key in keys] == [[Outcome.RETRY, Outcome.ACCEPTED]] * 6
+    assert [report.attempt for key in keys for report in at_work.of(key)] == [1, 2] * 6
+
+
+async def test_a_refused_digest_is_sent_one_by_one() -> None:
+    hands = Hands()
+    a = Scripted("a", NeverWill("too long"), "ok", hands=hands)
+    at_work = desk(hands, a, limits={"a": LaneLimits(per_minute=4)})
+    keys = [news(number).key for number in range(6)]
+    for number in range(6):
+        at_work.outbox.offer(news(number))
+    async with running(at_work):
+        await hands.pass_(300)
+    assert sorted(key for key, _ in a.sent[1:]) == sorted(keys)
+    assert [at_work.outcomes(key) for key in keys] == [[Outcome.RETRY, Outcome.ACCEPTED]] * 6
+    assert at_work.of(keys[0])[0].reply == "not as one of 6: too long"
+
+
+async def test_who_is_withdrawn_from_a_digest_under_way_is_not_repeated() -> None:
+    hands = Hands()
+    a = Scripted("a", "wait", refused(), hands=hands)
+    at_work = desk(hands, a, limits={"a": LaneLimits(per_minute=4, timeout=0.05)})
+    for number in range(6):
+        at_work.outbox.offer(news(number))
+    async with running(at_work):
+        await hands.pass_()
+        at_work.outbox.withdraw(news(2).key, "a")
+        while not at_work.reports:
+            await asyncio.sleep(0.005)
+        assert at_work.of(news(2).key) == []
+        assert at_work.outbox.counts["a"].waiting == 5
+
+
+async def test_the_same_digest_has_the_same_key_and_another_one_another() -> None:
+    pushes = [news(number) for number in range(3)]
+    assert digest(pushes).key == digest(pushes).key
+    assert len({digest(pushes).key, digest(pushes[:2]).key, digest(pushes[1:]).key, pushes[0].key}) == 4
+    assert [entry["key"] for entry in cast(list[dict[str, str]], digest(pushes).body["merged"])] == [
+        push.key for push in pushes
+    ]
+
+
 async def test_a_push_that_never_gets_its_turn_is_dead_on_time() -> None:
     hands = Hands()
     a = Scripted("a", "wait")
@@ -632,7 +766,8 @@ def test_every_push_ends_exactly_once(
         with capture_logs():
             async with running(at_work):
                 for key, kind in zip(keys, kinds, strict=True):
-                    at_work.outbox.offer(push(key, kind=kind, lasts=lasts * SECOND))
+                    one = push(key, kind=kind, lasts=lasts * SECOND)
+                    at_work.outbox.offer(replace(one, body={"type": "incident.update"}))
                 await hands.pass_(lasts + 1)
         for key in keys:
             outcomes = at_work.outcomes(key)

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.brevity import short
+from monitor.digest import digest
 from monitor.plain_words import cut, disarm
 from monitor.wording import asks, envelope, markdown, pages, text, title
 from rules.model import Kind, Push
@@ -165,18 +167,26 @@ def test_a_flood_is_told_by_its_zones() -> None:
 
 
 def test_merged_messages_are_named_by_their_own_headlines() -> None:
-    others = [
-        a_push(Kind.FAULT, incident={"title": {"zh": "电量低", "en": "battery low"}}),
-        a_push(
-            Kind.PREALARM, type="incident.update", incident={"exercise": "d", "zone_name": {"zh": "大厅", "en": "Hall"}}
-        ),
+    pushes = [
+        a_push(Kind.SUPERVISORY, type="incident.update"),
+        a_push(Kind.FAULT, type="incident.update", incident={"title": {"zh": "电量低", "en": "battery low"}}),
+        a_push(Kind.PREALARM, type="incident.call", incident={"zone_name": {"zh": "大厅", "en": "Hall"}}),
     ]
-    merged = [{"key": other.key, "kind": other.kind.value, "body": other.body} for other in others]
-    words = text(a_push(Kind.SUPERVISORY, merged=[*merged, {"kind": "odd"}, 7]))
-    assert words.startswith("【监管】")
-    assert "另有：【故障】3号楼2层充电库 电量低" in words
-    assert "另有：【演习】【预警更新】大厅 感烟报警" in words
-    assert "Also: [DRILL] [PRE-ALARM UPDATE] Hall smoke alarm" in words
+    both = digest(pushes)
+    words = text(both)
+    assert words.startswith("【监管等多条】3号楼2层充电库 感烟报警\n")
+    assert "另有：【故障更新】3号楼2层充电库 电量低" in words
+    assert "另有：【预警，无人接警】大厅 感烟报警" in words
+    assert "Also: [PRE-ALARM, NOBODY ACKNOWLEDGED] Hall smoke alarm" in words
+    assert short(both) == "监管：3号楼2层充电库 感烟报警，另有2条"
+    assert pages(both)
+    assert not pages(digest(pushes[:2]))
+    assert not asks(both)
+    many = digest([pushes[0]] * 30)
+    assert text(many).count("另有：") == 21
+    assert "另有：9 条" in text(many)
+    for odd in ([], [{"kind": "odd"}], [7, 7], [{"body": {}}, {"kind": "FIRE"}]):
+        assert text(a_push(type="incident.digest", merged=odd)).startswith("【火警等多条】")
 
 
 @pytest.mark.parametrize("kind", list(Kind))
