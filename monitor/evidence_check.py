@@ -19,15 +19,15 @@ from monitor.evidence_key import fingerprint, signed
 from rules.model import Step
 from rules.rulebook import book_digest
 
-STEPS_OF_RECORD: Mapping[str, Step] = {
-    "raised_at": Step.RAISED,
-    "dispatched_at": Step.DISPATCHED,
-    "acknowledged_at": Step.ACKNOWLEDGED,
-    "on_scene_at": Step.ON_SCENE,
-    "resolved_at": Step.RESOLVED,
-    "closed_at": Step.CLOSED,
+STEPS_OF_RECORD: Mapping[str, tuple[Step, ...]] = {
+    "raised_at": (Step.RAISED,),
+    "dispatched_at": (Step.DISPATCHED,),
+    "acknowledged_at": (Step.ACKNOWLEDGED,),
+    "on_scene_at": (Step.ON_SCENE,),
+    "resolved_at": (Step.RESOLVED, Step.CLOSED),  # an exercise that ends is both at once
+    "closed_at": (Step.CLOSED,),
 }
-"""A moment of the record, and the entry of the timeline that tells the same."""
+"""A moment of the record, and the entries of the timeline that may tell the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,10 @@ def broken_link(identity: str, incident: str, entries: Sequence[Mapping[str, Any
 
 def contradiction(record: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> str:
     """The first field of the incident's record that its timeline does not tell, in words; empty when there is none."""
-    for name, step in STEPS_OF_RECORD.items():
+    for name, steps in STEPS_OF_RECORD.items():
         at = record.get(name)
-        if at is not None and not any(it["step"] == step and it["at"] == at for it in entries):
-            return f"{name}: no entry '{step}' at this moment"
+        if at is not None and not any(it["step"] in steps and it["at"] == at for it in entries):
+            return f"{name}: no entry '{steps[0]}' at this moment"
     closings = [it for it in entries if it["step"] == Step.CLOSED]
     if closings and closings[-1]["detail"].get("disposition") != record.get("disposition"):
         return "disposition: it was closed with another one"

@@ -1,7 +1,8 @@
 """What was promised and done about an incident, read off its timeline: one response for each time that it was raised.
 
-The record of an incident tells only the last time (a danger that comes back after `resolved` begins all anew); the timeline tells
-every time, so that a missed deadline is not forgotten by a re-alarm. Knows the steps of timelines; no ledger but by the port.
+The record of an incident tells only the last time: a danger that comes back begins all anew, and so does one that turns graver than what
+somebody has acknowledged. The timeline tells every time, so that a missed deadline is not forgotten by a re-alarm. Knows the steps of
+timelines; no ledger but by the port.
 """
 
 from __future__ import annotations
@@ -29,9 +30,7 @@ _REACHED: Mapping[str, str] = {
     Step.ON_SCENE: "on_scene",
     Step.RESOLVED: "resolve",
 }
-STEPS = frozenset(
-    {Step.RAISED, Step.REALARM, Step.CONFIRMED, Step.ESCALATED, Step.RELEASED, Step.OVERDUE, Step.CLOSED, *_REACHED}
-)
+STEPS = frozenset({Step.RAISED, Step.REALARM, Step.CONFIRMED, Step.ESCALATED, Step.OVERDUE, Step.CLOSED, *_REACHED})
 """The steps that responses are read off."""
 
 
@@ -64,8 +63,7 @@ class Response:
     number: int
     """1 for the first raising."""
     began_at: Micros
-    """From here the promise runs: the alarm; or what confirmed it where its evidence was not live, what turned a mere FAULT into more,
-    or the end of the measure that withheld it."""
+    """From here the promise runs: the alarm; or what confirmed it where its evidence was not live, or turned a mere FAULT into more."""
     certain: bool
     """False: nobody was dispatched, somebody was asked to verify."""
     reached: dict[str, Micros] = field(default_factory=dict)
@@ -115,17 +113,17 @@ def responses(incident: Incident, timeline: Iterable[TimelineRow]) -> list[Respo
     found: list[Response] = []
     kind: object = None
     for row in timeline:
-        if row.step in (Step.RAISED, Step.REALARM) or not found:
+        was, kind = kind, row.detail.get("kind", kind)
+        if not found or row.step in (Step.RAISED, Step.REALARM) or _unheard(row, found[-1]):
             live = row.detail.get("evidence", Freshness.LIVE) == Freshness.LIVE
             found.append(Response(incident, len(found) + 1, row.at, live))
+            continue
         now = found[-1]
-        fault, kind = kind == Kind.FAULT, row.detail.get("kind", kind)
         if row.step == Step.CONFIRMED and not now.certain:
             now.began_at, now.certain = row.at, True
-        elif row.step == Step.RELEASED or (row.step == Step.ESCALATED and fault):
-            if "acknowledge" not in now.reached:
-                now.began_at = row.at
-                now.reached.clear()  # who was told of a fault, or of nothing, was not sent yet
+        elif row.step == Step.ESCALATED and was == Kind.FAULT:
+            now.began_at = row.at
+            now.reached.clear()  # who was told of a fault was not sent yet
         elif row.step == Step.OVERDUE:
             now.missed.add(str(row.detail.get("goal")))
         elif row.step == Step.CLOSED:
@@ -134,6 +132,13 @@ def responses(incident: Incident, timeline: Iterable[TimelineRow]) -> list[Respo
             now.reached.setdefault(goal, row.at)
             now.passed.update(GOALS[: GOALS.index(goal) + 1])
     return found
+
+
+def _unheard(row: TimelineRow, now: Response) -> bool:
+    """Is it graver or more certain than what somebody has taken on, so that somebody must take it on again?"""
+    return (
+        row.step in (Step.CONFIRMED, Step.ESCALATED) and "acknowledge" in now.reached and "on_scene" not in now.passed
+    )
 
 
 @dataclass(frozen=True, slots=True)

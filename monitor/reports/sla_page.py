@@ -21,11 +21,11 @@ SHOWN = 50
 """Missed responses of a station on the page; the sheet has them all."""
 
 NOTE = Text(
-    "时间从报警起算：证据不实时的从证实起算，被抑制的从解除抑制起算；处置后再次报警另计一次。分位数取实际发生的值（最近序位法）。"
-    "超时率=超时次数/已到期的承诺次数。演习与被抑制的警情单独统计。",
-    "Times run from the alarm, or from its confirmation where the evidence was not live, or from the end of what withheld it; a danger "
-    "that comes back after it was resolved counts anew. Percentiles are values that happened (nearest rank). Missed share: missed of "
-    "the promises that are due. Exercises and withheld incidents are counted apart.",
+    "时间从报警起算，证据不实时的从证实起算；再次报警、接警后升级的另计一次。分位数取实际发生的值（最近序位法）。"
+    "超时率=超时次数/已到期的承诺次数。演习、测试与被抑制的警情单独统计。",
+    "Times run from the alarm, or from its confirmation where the evidence was not live; a danger that comes back, or turns graver after "
+    "it was acknowledged, counts anew. Percentiles are values that happened (nearest rank). Missed share: missed of "
+    "the promises that are due. Exercises, tests and withheld incidents are counted apart.",
 )
 
 

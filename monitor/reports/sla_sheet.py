@@ -20,7 +20,7 @@ HOPS = {
     Hop.PUSH: ("推送", "push accepted"),
     Hop.HUMAN: ("人员接警", "human"),
 }
-GROUPS = {"real": ("实际", "real"), "exercise": ("演习", "exercise"), "withheld": ("已抑制", "withheld")}
+GROUPS = {"real": ("实际", "real"), "exercise": ("演习或测试", "exercise or test"), "withheld": ("已抑制", "withheld")}
 
 _SPREAD = (
     ("次数", "n"),

@@ -263,11 +263,17 @@ async def test_a_fault_that_turns_into_a_fire_is_promised_from_then(past: Past) 
     assert response.took("dispatch") == SECOND
 
 
-async def test_what_was_withheld_runs_from_its_release(past: Past) -> None:
+async def test_what_turns_graver_after_it_was_acknowledged_must_be_acknowledged_again(past: Past) -> None:
     at = START + HOUR
-    await past.incident(at, (HOUR, Step.RELEASED), (HOUR + 2 * SECOND, Step.DISPATCHED))
-    (response,) = (await past.report()).stations[0].responses
-    assert (response.group, response.took("dispatch")) == (Group.REAL, 2 * SECOND)
+    heard = ((2 * SECOND, Step.DISPATCHED), (9 * SECOND, Step.ACKNOWLEDGED))
+    again = ((61 * SECOND, Step.DISPATCHED), (80 * SECOND, Step.ACKNOWLEDGED))
+    await past.incident(at, *heard, (MINUTE, Step.ESCALATED), *again, kind=Kind.PREALARM)
+    first, second = (await past.report()).stations[0].responses
+    assert (first.took("acknowledge"), second.number, second.began_at) == (9 * SECOND, 2, at + MINUTE)
+    assert (second.took("dispatch"), second.took("acknowledge")) == (SECOND, 20 * SECOND)
+    # Who stands there sees for himself.
+    await past.incident(at + HOUR, *heard, (50 * SECOND, Step.ON_SCENE), (MINUTE, Step.ESCALATED), kind=Kind.PREALARM)
+    assert len((await past.report()).stations[0].responses) == 3
 
 
 async def test_exercises_and_withheld_ones_are_never_mixed_with_what_was_real(past: Past) -> None:
