@@ -31,6 +31,7 @@ from monitor.clock import Clock
 from monitor.console.app import make_app, serve
 from monitor.console.metrics import Statistics
 from monitor.console.page import load_page
+from monitor.console.reporting import Reporting
 from monitor.explain import explain
 from monitor.explanation import Explanation
 from monitor.history import REFUSED, HistoryLane
@@ -41,6 +42,7 @@ from monitor.outbox import Outbox
 from monitor.panel import Committed, Panel
 from monitor.ports import Point, PortError, TapeRecord, Verdict
 from monitor.reach_findings import weaknesses
+from monitor.report_desk import ReportDesk
 from monitor.rule_sources import RuleSource, sources
 from monitor.settings import Settings
 from rules.commands import CHANNEL as COMMANDING
@@ -174,10 +176,12 @@ class Daemon:
 
     async def _work(self) -> None:
         post, first = self._post, next(iter(self.histories.values()), None)
-        api = self._settings.api
+        api, links = self._settings.api, wiring.links(self._settings, self.clock.now)
+        desk = ReportDesk(self.inbox, self.lookout.engine, self.neighbourhood)
+        photos, contacts = wiring.shelves(self._settings)
         app = make_app(
             self.board, token=api.token, post=post, history=first, statistics=self._statistics, now=self.clock.now,
-            desk=self, links=wiring.links(self._settings, self.clock.now), page=load_page(),
+            desk=self, links=links, reporting=Reporting(links, desk.take, photos, contacts), page=load_page(),
         )  # fmt: skip
         loop = asyncio.get_running_loop()
         signals = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self._reload_soon}

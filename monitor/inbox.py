@@ -18,7 +18,7 @@ from rules.rule import BookChanged
 
 Given: TypeAlias = Move | Receipt | Suppress | Restore | Swap | Trouble | Tick | BookChanged
 Answer: TypeAlias = asyncio.Future[list[Effect]]
-Item: TypeAlias = Message | tuple[Given, Answer | None]
+Item: TypeAlias = Message | tuple[Given | Message, Answer | None]
 
 
 class Inbox:
@@ -70,8 +70,8 @@ class Inbox:
         self._items.append((event, None))
         self._filled.set()
 
-    async def ask(self, event: Given) -> list[Effect]:
-        """The same, and wait until it is committed; returns the effects of this event."""
+    async def ask(self, event: Given | Message) -> list[Effect]:
+        """The same, also for what a person says in the manner of a device, and wait until it is committed; returns its effects."""
         answer: Answer = asyncio.get_running_loop().create_future()
         self._items.append((self._stamped(event), answer))
         self._filled.set()
@@ -93,8 +93,10 @@ class Inbox:
             self.on_room()
         return taken
 
-    def _stamped(self, event: Given) -> Given:
+    def _stamped(self, event: Given | Message) -> Given | Message:
         now: Micros = self.clock.now()
+        if isinstance(event, Message):
+            return event._replace(at=now)
         if isinstance(event, Move):
             return replace(event, at=now, by=_written(event.by), note=_written(event.note))
         if isinstance(event, Receipt):

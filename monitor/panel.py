@@ -18,7 +18,7 @@ from typing import Any
 import msgpack
 import structlog
 
-from monitor.inbox import Answer, Given, Inbox
+from monitor.inbox import Answer, Given, Inbox, Item
 from monitor.lookout import KEPT_PAYLOAD, Lookout
 from monitor.ports import EVALUATED, Batch, Ledger, Message, Verdict
 from monitor.tape import BOOK, MESSAGE, event_of, event_row, message_of, message_row
@@ -174,34 +174,35 @@ class Panel:
         until_due = (self._engine.next_due - self._inbox.clock.now()) / 1_000_000
         return min(max(until_due, 0.001), HEARTBEAT)
 
-    async def _process(self, items: list[Message | tuple[Given, Answer | None]]) -> None:
+    async def _process(self, items: list[Item]) -> None:
         batch = Batch()
         tokens: list[int] = []
         answers: list[tuple[Answer, list[Effect]]] = []
         see = self._lookout.see
         counts: Counter[str] = Counter()
         for item in items:
-            if isinstance(item, Message):
-                sight = see(item)
-                verdict = sight.verdict
+            given, answer = (item, None) if isinstance(item, Message) else item
+            if isinstance(given, Message):
+                sight = see(given)
+                effects, verdict = sight.effects, sight.verdict
                 counts[verdict] += 1
-                if item.token:
-                    tokens.append(item.token)
+                if given.token:
+                    tokens.append(given.token)
                 if verdict is not Verdict.OWN:
                     # What was evaluated is kept whole, however large the bound is: the recovery evaluates it again.
-                    whole = len(item.payload) <= 65_536 or verdict in EVALUATED
-                    kept = item if whole else item._replace(payload=item.payload[:KEPT_PAYLOAD])
+                    whole = len(given.payload) <= 65_536 or verdict in EVALUATED
+                    kept = given if whole else given._replace(payload=given.payload[:KEPT_PAYLOAD])
                     batch.rows.append(message_row(kept, verdict))
                 if sight.quarantined:
                     batch.quarantined.extend(sight.quarantined)
                 if verdict is Verdict.UNREGISTERED:
-                    _meet(batch, sight.device, item)
-                if sight.effects:
-                    _write_down(batch, sight.effects)
+                    _meet(batch, sight.device, given)
+                if effects:
+                    _write_down(batch, effects)
             else:
-                effects = self._happened(item[0], batch)
-                if item[1] is not None:
-                    answers.append((item[1], effects))
+                effects = self._happened(given, batch)
+            if answer is not None:
+                answers.append((answer, list(effects)))
         self._tick(batch, items)
         batch.counts = dict(counts)
         if batch.rows or batch.counts:
@@ -211,7 +212,7 @@ class Panel:
         _reply(answers)
         self._ticked()
 
-    def _tick(self, batch: Batch, items: list[Message | tuple[Given, Answer | None]]) -> None:
+    def _tick(self, batch: Batch, items: list[Item]) -> None:
         """Time passes through the engine, as far as nothing older waits.
 
         What waits in the inbox carries its own, earlier time, and must not find a deadline met that it would have prevented. But a

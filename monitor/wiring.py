@@ -31,6 +31,7 @@ from monitor.ports import History, Message, Records, TimelineRow
 from monitor.settings import Settings
 from monitor.settings.sections import Broker, HistorySettings
 from monitor.settings.sections import EmbeddedHistory as EmbeddedSettings
+from monitor.shelf import Shelf
 from monitor.wiring_channels import WORDS, channels, lane_limits, links, push_subscriptions, tls_context
 from rules.model import SECOND, Micros
 
@@ -101,6 +102,17 @@ def chains(folder: Path) -> Iterator[tuple[str, Mapping[str, Any], Sequence[Time
     return all_timelines(folder)
 
 
+MOST_PHOTOS = 1_000_000_000
+MOST_CONTACTS = 1_000_000
+"""Bytes; the oldest go first."""
+
+
+def shelves(settings: Settings) -> tuple[Shelf, Shelf]:
+    """Where reporters' photos and contacts lie; nothing is written yet."""
+    folder = settings.data.folder
+    return Shelf(folder / "photos", MOST_PHOTOS), Shelf(folder / "contacts", MOST_CONTACTS)
+
+
 def limits(settings: Settings) -> Limits:
     """Freshness and sizes."""
     quality = settings.quality
@@ -164,6 +176,7 @@ __all__ = [
     "push_subscriptions",
     "records",
     "send",
+    "shelves",
     "tap",
     "taped",
     "tls_context",

@@ -66,7 +66,8 @@ def tls_context(tls: Tls | None) -> ssl.SSLContext | None:
 
 def links(settings: Settings, now: Callable[[], Micros]) -> Links:
     """What makes the links that people are sent, and reads them."""
-    return Links(settings.api.public_url, settings.api.token.get_secret_value().encode(), now)
+    api = settings.api
+    return Links(api.public_url, api.token.get_secret_value().encode(), now, epoch=api.report_epoch)
 
 
 def push_subscriptions(settings: Settings) -> PushSubscriptions | None:

@@ -42,6 +42,7 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "apprise": ("monitor.adapters.apprise_services",),
     "cryptography": ("monitor.evidence_key", "monitor.adapters.webpush"),
     "pywebpush": ("monitor.adapters.webpush",),
+    "segno": ("monitor.labels",),
     "aiohttp": ("monitor.adapters", "monitor.console", "monitor.app", "monitor.wiring", "monitor.wiring_channels"),
     "prometheus_client": ("monitor.console",),
     "typer": ("monitor.cli", "simulators"),

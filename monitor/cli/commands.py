@@ -17,6 +17,7 @@ from monitor.app import Daemon
 from monitor.brokers import NoBroker
 from monitor.children import ChildError
 from monitor.cli.evidence import evidence_app
+from monitor.cli.labels import report_links
 from monitor.cli.reports import reports_app
 from monitor.cli.rules import rules_app
 from monitor.cli.terminal import Config, err, fail, micros, out, past, read_site
@@ -39,6 +40,7 @@ app = typer.Typer(
 app.add_typer(rules_app, name="rules")
 app.add_typer(reports_app, name="report")
 app.add_typer(evidence_app, name="evidence")
+app.command("report-links")(report_links)
 
 NOTED = frozenset({
     Step.RAISED, Step.ESCALATED, Step.CONFIRMED, Step.REALARM, Step.DISPATCHED, Step.RETURNED, Step.OVERDUE, Step.UNCOVERED, Step.PUSH_DEAD,

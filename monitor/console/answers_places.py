@@ -104,6 +104,15 @@ class ZoneAnswer(Answer):
         )
 
 
+class ReportLink(Answer):
+    """What hangs on the wall of a zone: whoever opens it may report what they see there, without a login."""
+
+    zone: str
+    name: Text
+    url: str
+    svg: str
+
+
 class ZoneList(Answer):
     """All zones by key."""
 

@@ -23,6 +23,7 @@ from monitor.console.page import File
 from monitor.console.page import routes as page_routes
 from monitor.console.probes import REGISTRY
 from monitor.console.problems import expect, problems
+from monitor.console.reporting import Reporting, add_reporting
 from monitor.console.routes import ROUTES, Route
 from monitor.console.session import SESSIONS, Sessions
 from monitor.console.stream import end_streams
@@ -41,6 +42,7 @@ def make_app(
     now: Callable[[], Micros],
     desk: RuleDesk | None = None,
     links: Links | None = None,
+    reporting: Reporting | None = None,
     page: Mapping[str, File] | None = None,
     hosts: Collection[str] = (),
     heartbeat: float = 5.0,
@@ -51,7 +53,7 @@ def make_app(
     """The application, ready to be served. Times in seconds.
 
     `desk` answers for the rules in force; without it their two routes are not available. `links` are what people are sent;
-    without them the pages behind them are not served. `page` are the files of the web page
+    without them the pages behind them are not served, and without `reporting` nobody can report. `page` are the files of the web page
     by their path; anybody may read them, they hold no reading. `hosts` are the names (without port) under which the console
     may be called; empty means any. Raises ValueError for an empty token.
     """
@@ -84,6 +86,8 @@ def make_app(
     app.add_routes(page_routes(files))
     if links is not None:
         add_answering(app, links)
+    if reporting is not None:
+        add_reporting(app, reporting)
     app.on_response_prepare.append(protect)
     app.on_shutdown.append(end_streams)
     return app

@@ -47,6 +47,8 @@ _COOKIE = (
 )
 
 _EXAMPLES = {
+    "image/jpeg": "the bytes of a JPEG",
+    "image/png": "the bytes of a PNG",
     "text/csv": "at,value\r\n2026-11-22T00:00:00.250Z,0.31\r\n",
     "text/html": '<!doctype html><html lang="zh-CN">…</html>',
     "text/plain": 'wanglou_messages_total{verdict="live"} 42.0\n',

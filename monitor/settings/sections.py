@@ -165,6 +165,8 @@ class Api(Section):
     token: Annotated[SecretStr, Field(min_length=16)]
     public_url: WebAddress | None = None
     """Under which phones reach us: the links in calls begin with it. None: calls have no links."""
+    report_epoch: Whole = Field(default=1, ge=1, le=1_000_000)
+    """Counted up, it ends all report links that were printed before."""
 
 
 class Quality(Section):
