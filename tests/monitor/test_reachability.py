@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.reachability import MONDAY, WEEK_MINUTES, Reached, Span, joined, reaches, unmanned, week_text
-from rules.model import MINUTE, Kind, Recipient, Station, Text
+from rules.engine import Engine
+from rules.model import MINUTE, Device, Kind, Micros, Neighbourhood, Push, Reading, Recipient, Station, Text, Tick, Zone
 from rules.people import LADDERS, Ladder, Person, Plan, Role, Roster, Rung, Shift, Target
+from rules.rulebook import load_book
 
 NAME = Text("", "")
 DAY = 1440
@@ -261,3 +263,58 @@ def test_fifty_thousand_zones_are_looked_at_by_their_sort() -> None:
     (found,) = reaches(zones, [station("gate", zones=zones)], who)
     assert len(found.zones) == 50_000
     assert len(found.week) == 7 * 40
+
+
+# --- the proof against the machine ------------------------------------------------------------------------------------
+
+BOOK = load_book(
+    [("b", "version: 1\nrules: [{id: s, kind: FIRE, devices: [smoke], when: smoke, title: {zh: 烟, en: Smoke}}]")]
+)
+WAYS = ["hook", "west-hook", "call", "text", "mail", "above"]
+
+
+@st.composite
+def watched(draw: st.DrawFn) -> tuple[list[Station], Plan]:
+    """A station or two, one far away, three people on shifts, and perhaps somebody above."""
+    heard = st.lists(st.sampled_from(WAYS[:3]), unique=True, max_size=2)
+    stations = [
+        station("gate", *draw(heard)),
+        station("west", *draw(heard), zones=draw(st.sampled_from(["a", "b"]))),
+        station("far", *draw(heard), zones="x"),
+    ]
+    roles = st.sampled_from([Role.DISPATCHER, Role.RESPONDER, Role.LEADER, Role.MANAGER])
+    ways = st.lists(st.sampled_from(WAYS[2:5]), unique=True, min_size=1, max_size=3)
+    people = [person(key, draw(roles), *draw(ways), quiet=draw(st.sampled_from([None, (1320, 420)]))) for key in "abc"]
+    posts = draw(st.lists(st.sampled_from(["gate", "west", "far"]), unique=True, max_size=2))
+    return stations, plan(
+        people,
+        {key: draw(rosters()) for key in posts},
+        neighbours=draw(st.sampled_from([{}, {"gate": ("far",)}, {"gate": ("far", "west")}])),
+        authorities=draw(st.sampled_from([(), (station("119", "above"),), (station("119", "above", zones="x"),)])),
+    )
+
+
+def called(stations: Sequence[Station], who: Plan, at: Micros) -> tuple[set[str], set[str]]:
+    """Channels and people that the engine calls about a fire that nobody answers."""
+    zones = {key: Zone(key, "s", NAME, "hall") for key in "abx"}
+    devices = {"s/1": Device("s/1", "s", "smoke", "a", NAME)}
+    engine = Engine(BOOK, Neighbourhood(zones=zones, stations=tuple(stations), devices=devices, plan=who))
+    effects = [*engine.handle(Reading(at, "s/1", {"smoke": True})), *engine.handle(Tick(at + 20 * MINUTE))]
+    pushes = [effect for effect in effects if isinstance(effect, Push)]
+    return {push.channel for push in pushes}, {push.to for push in pushes if push.to}
+
+
+@settings(max_examples=80, deadline=None)
+@given(site=watched(), minute=st.integers(0, WEEK_MINUTES - 1))
+def test_the_engine_calls_whom_the_proof_says(site: tuple[list[Station], Plan], minute: int) -> None:
+    """The whole ladder of a real fire, wherever no shift changes while it is climbed."""
+    stations, who = site
+    (reach,) = reaches("a", stations, who)
+    ((span, reached),) = [(span, r) for span, r in reach.week if span.since <= minute < span.until]
+    if minute + 21 > span.until:
+        return
+    told, named = called(stations, who, MONDAY + minute * MINUTE)
+    assert named == reached.people
+    # Who reinforces is called once, over the first two of their ways.
+    assert told <= reached.channels
+    assert min(len(told), 2) == min(len(reached.channels), 2)
