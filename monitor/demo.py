@@ -84,6 +84,7 @@ def prepare(folder: Path, act: Act, *, port: int, fresh: bool = False) -> Demo:
     (folder / "secrets").mkdir(parents=True, exist_ok=True)
     _keep_secret(folder / "secrets" / "api-token", secrets.token_urlsafe(24))
     _keep_secret(folder / "secrets" / "webhook-secret", "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())
+    _keep_secret(folder / "secrets" / "duty-mobile", "13800000000")
     demo = Demo(folder, _free(port), _free(), _free())
     demo.site_file.write_text(_site_file(demo, _neighbourhood(act)), "utf-8")
     return demo
@@ -150,7 +151,21 @@ def _site_file(demo: Demo, sites: Any) -> str:
         "name": {"zh": "南门微型消防站", "en": "South gate fire post"},
         "zones": zones,
         "recipients": [{"channel": "phone", "kinds": ["FIRE", "PREALARM", "SUPERVISORY", "FAULT"]}, "topics"],
+        "people": ["leader"],
+        "shifts": [
+            {"name": "day", "hours": "08:00-20:00", "people": ["duty-day"]},
+            {"name": "night", "hours": "20:00-08:00", "people": ["duty-night"]},
+        ],
     }
+    mobile = {"file": "secrets/duty-mobile"}
+    people = [
+        {"id": key, "name": {"zh": zh, "en": en}, "role": role, "channels": ["text-message"], "mobile": mobile}
+        for key, zh, en, role in (
+            ("duty-day", "白班值班员", "Day duty officer", "responder"),
+            ("duty-night", "夜班值班员", "Night duty officer", "responder"),
+            ("leader", "值班站长", "Duty leader", "leader"),
+        )
+    ]
     data = {
         "mqtt": {"host": HOST, "port": demo.broker},
         "data": {"folder": "data", "retention": {"tape_days": 30, "tape_max_bytes": "2GB"}},
@@ -163,8 +178,19 @@ def _site_file(demo: Demo, sites: Any) -> str:
                 "secrets": [{"file": "secrets/webhook-secret"}],
                 "timeout": "5s",
             },
+            "text-message": {
+                "kind": "sms",
+                "gateway": {
+                    "kind": "generic",
+                    "url": f"http://{HOST}:{demo.phone}/sms",
+                    "headers": {"X-Gateway-Key": {"file": "secrets/webhook-secret"}},
+                    "body": {"key": "{key}", "name": "{name}", "text": "{text}"},
+                },
+                "timeout": "5s",
+            },
             "topics": {"kind": "mqtt"},
         },
+        "people": people,
         "sites": sites,
         "stations": [station],
     }

@@ -1,6 +1,7 @@
-"""The phone of the micro fire station: takes the webhooks that send it, and shows each on one line.
+"""The phones of the micro fire station: the station's takes webhooks, those of its people short messages; each is one line.
 
-Knows the wire of docs/wire-format.md and checks its signature by itself; knows nothing of who sends.
+Knows the wire of docs/wire-format.md and checks its signature by itself; it is also the gateway to which short messages are posted, as
+JSON with `key`, `name` and `text`, under the path /sms. Knows nothing of who sends.
 
     python -m simulators.phone --port 8120 --secret-file secret
 """
@@ -22,12 +23,18 @@ from typing import Any
 
 LARGEST = 256 * 1024
 TOLERANCE_S = 300
+CHINA_S = 8 * 3600
 REMEMBERED = 10_000
-"""Bytes of a body; seconds that a signature may be old (Standard Webhooks); keys that are kept to tell repetitions."""
+"""Bytes of a body; seconds that a signature may be old (Standard Webhooks); UTC+8; keys that are kept to tell repetitions."""
 
 _MARKS = {"FIRE": "🔥", "PREALARM": "⚠️ ", "SUPERVISORY": "👁 ", "FAULT": "🔧"}
 _TYPES = {
     "incident.dispatch": "派单 DISPATCH",
+    "incident.call": "再次呼叫 CALL",
+    "incident.reinforce": "请增援 REINFORCE",
+    "incident.handover": "移交 HANDOVER",
+    "incident.warning": "即将超时 DUE SOON",
+    "incident.flood": "大量报警 FLOOD",
     "incident.verify": "请核实 VERIFY",
     "incident.overdue": "超时 OVERDUE",
     "incident.update": "进展 UPDATE",
@@ -82,9 +89,24 @@ class Phone:
         self._lock = threading.Lock()
 
     def hear(self, headers: Mapping[str, str], body: bytes, now_s: float) -> str | None:
-        """The line to show; None for a repetition. Raises Refused."""
+        """A webhook's line to show; None for a repetition. Raises Refused."""
         key = verify(headers, body, self._secret, now_s)
-        text = line(body)
+        return self._once(key, line(body))
+
+    def read(self, headers: Mapping[str, str], body: bytes, now_s: float) -> str | None:
+        """A short message's line to show; None for a repetition. Raises Refused."""
+        written = "whsec_" + base64.b64encode(self._secret).decode()
+        if not hmac.compare_digest(headers.get("x-gateway-key", "").encode(), written.encode()):
+            raise Refused(401, "the gateway's key is wrong")
+        try:
+            message: Any = json.loads(body)
+            key, name, words = (str(message[field]) for field in ("key", "name", "text"))
+        except (ValueError, KeyError, TypeError) as error:
+            raise Refused(400, f"not a short message: {error}") from None
+        moment = time.strftime("%H:%M:%S", time.gmtime(now_s + CHINA_S))
+        return self._once(key, f"{moment}  📱 {name}  {words}")
+
+    def _once(self, key: str, text: str) -> str | None:
         with self._lock:
             if key in self._seen:
                 return None
@@ -107,7 +129,8 @@ def server(phone: Phone, port: int) -> ThreadingHTTPServer:
                 self.send_error(413)
                 return
             try:
-                text = phone.hear(self.headers, self.rfile.read(length), time.time())  # type: ignore[arg-type]
+                ear = phone.read if self.path == "/sms" else phone.hear
+                text = ear(self.headers, self.rfile.read(length), time.time())  # type: ignore[arg-type]
                 if text is not None:
                     sys.stdout.write(text + "\n")
                     sys.stdout.flush()

@@ -49,7 +49,11 @@ deploy=$source/deploy secrets=/run/credentials/wanglou.service
 printf 'an API token for this test' >etc/wanglou/secrets/api-token
 printf 'a password for this test' >etc/wanglou/secrets/mqtt-password
 printf '%s\n' WANGLOU_DINGTALK_TOKEN=x WANGLOU_DINGTALK_SECRET=SECx WANGLOU_WEBHOOK_URL=http://127.0.0.1:9/ \
-    WANGLOU_WEBHOOK_SECRET=whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY= >etc/wanglou/environment
+    WANGLOU_WEBHOOK_SECRET=whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY= WANGLOU_HANDOVER_URL=http://127.0.0.1:9/ \
+    WANGLOU_ALIYUN_ID=x WANGLOU_ALIYUN_SECRET=x WANGLOU_TENCENT_ID=x WANGLOU_TENCENT_KEY=x >etc/wanglou/environment
+for who in DUTY_DAY DUTY_NIGHT DUTY_LEADER MANAGER RELATIVE; do
+    echo "WANGLOU_${who}_MOBILE=13800000000" >>etc/wanglou/environment
+done
 chmod 600 etc/wanglou/environment etc/wanglou/secrets/*
 sed -e "s#{env: WANGLOU_MQTT_PASSWORD}#{file: $secrets/mqtt-password}#" -e "s#folder: data #folder: /var/lib/wanglou #" \
     -e "s#{env: WANGLOU_API_TOKEN}#{file: $secrets/api-token}#" "$deploy/site.example.yaml" >etc/wanglou/site.yaml

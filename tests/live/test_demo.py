@@ -30,6 +30,7 @@ def story(demo: Demo) -> str:
 def test_from_one_command_to_a_dispatched_incident_and_on_where_it_stopped(tmp_path: Path) -> None:
     with Demo(tmp_path / "demo", "--speed", "4") as demo:
         demo.wait_for(lambda: "派单 DISPATCH" in demo.said, "the station's phone rings", 60)
+        demo.wait_for(lambda: "📱" in demo.said, "the one on duty gets a short message", 20)
         demo.wait_for(lambda: "dispatched" in {i["state"] for i in demo.incidents().values()}, "an incident", 20)
         first, children = demo.incidents(), demo.children()
         assert len(children) == 3
@@ -47,7 +48,7 @@ def test_from_one_command_to_a_dispatched_incident_and_on_where_it_stopped(tmp_p
 
     # It is one folder: nothing of it is anywhere else, and what is secret is for its owner alone.
     secrets = list((demo.folder / "secrets").iterdir())
-    assert {file.name for file in secrets} == {"api-token", "webhook-secret"}
+    assert {file.name for file in secrets} == {"api-token", "webhook-secret", "duty-mobile"}
     assert {file.stat().st_mode & 0o777 for file in secrets} == {0o600}
 
 

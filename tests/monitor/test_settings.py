@@ -12,6 +12,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from monitor.reach_findings import weaknesses
 from monitor.settings import Settings, describe, load
 from monitor.settings.channels import DingTalkChannel, MqttChannel, WebhookChannel
 from monitor.settings.fields import read_duration, read_size, write_duration
@@ -571,7 +572,10 @@ def test_what_is_no_size(text: Any) -> None:
 def test_the_example_is_right(tmp_path: Path) -> None:
     text = (ROOT / "deploy" / "site.example.yaml").read_text("utf-8")
     names = set(re.findall(r"\{env: (\w+)\}", text))
-    environ = dict.fromkeys(names, "x" * 20) | {
+    mobiles = {name: "13800000000" for name in names if name.endswith("_MOBILE")}
+    environ = dict.fromkeys(names, "x" * 20) | mobiles
+    environ |= {
+        "WANGLOU_HANDOVER_URL": "https://street.example/incidents",
         "WANGLOU_WEBHOOK_URL": "https://phones.example/call",
         "WANGLOU_WEBHOOK_SECRET": SIGNING,
     }
@@ -586,6 +590,8 @@ def test_the_example_is_right(tmp_path: Path) -> None:
     assert kitchen is not None
     assert kitchen.zone == "lakeside/b1-f3"
     assert all(n.stations_of(zone) for zone in n.zones)
+    weak = weaknesses(s.ground.zones, s.ground.stations, s.plan)
+    assert [f.detail for f in weak] == [], "somebody hears of a fire over two kinds of channel at every hour"
 
 
 def models(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -84,6 +84,30 @@ def test_nonsense_is_refused(body: bytes) -> None:
         line(body)
 
 
+def message(**changes: str) -> bytes:
+    """A short message as the gateway is asked to send it."""
+    words = {"key": "inc-1/dispatch-1/text@duty", "name": "值班员", "text": "【火警】充电区 烟感报警"}
+    return json.dumps(words | changes, ensure_ascii=False).encode()
+
+
+def test_a_short_message_is_one_line_with_whom_it_is_for() -> None:
+    phone = Phone(SECRET)
+    key = {"x-gateway-key": WRITTEN}
+    assert phone.read(key, message(), NOW.timestamp()) == "08:00:00  📱 值班员  【火警】充电区 烟感报警"
+    assert phone.read(key, message(), NOW.timestamp()) is None, "a repetition"
+    assert phone.read(key, message(key="inc-1/call1-1/text@duty"), NOW.timestamp()) is not None
+
+
+def test_strangers_and_nonsense_send_no_short_message() -> None:
+    phone = Phone(SECRET)
+    for headers in ({}, {"x-gateway-key": "whsec_AAAA"}):
+        with pytest.raises(Refused, match="key is wrong"):
+            phone.read(headers, message(), NOW.timestamp())
+    for body in (b"", b"[]", b"{}"):
+        with pytest.raises(Refused, match="not a short message"):
+            phone.read({"x-gateway-key": WRITTEN}, body, NOW.timestamp())
+
+
 @contextmanager
 def ringing() -> Iterator[int]:
     """The phone on a port."""
@@ -101,8 +125,8 @@ def ringing() -> Iterator[int]:
 def test_over_http(capsys: pytest.CaptureFixture[str]) -> None:
     with ringing() as port:
 
-        def post(body: bytes, headers: dict[str, str]) -> int:
-            request = urllib.request.Request(f"http://127.0.0.1:{port}/", body, headers, method="POST")
+        def post(body: bytes, headers: dict[str, str], path: str = "/") -> int:
+            request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body, headers, method="POST")
             try:
                 with urllib.request.urlopen(request, timeout=10) as response:
                     return int(response.status)
@@ -116,4 +140,7 @@ def test_over_http(capsys: pytest.CaptureFixture[str]) -> None:
         assert post(push(), signed(b"{}", at=now)) == 401
         assert post(b"{}", signed(b"{}", at=now)) == 400
         assert post(b"x" * (LARGEST + 1), {}) == 413
-    assert capsys.readouterr().out.count("DISPATCH") == 1
+        assert post(message(), {"X-Gateway-Key": WRITTEN}, "/sms") == 204
+        assert post(message(), {}, "/sms") == 401
+    out = capsys.readouterr().out
+    assert (out.count("DISPATCH"), out.count("📱 值班员")) == (1, 1)
