@@ -49,7 +49,7 @@ border:2px solid #55667a;border-radius:.7rem;background:#161d27}
 .choice input{width:1.5rem;height:1.5rem;flex:none;margin:0}
 textarea,input[type=text],input[type=tel],input[type=file]{width:100%;font:inherit;padding:.7rem;color:inherit;
 background:#161d27;border:2px solid #55667a;border-radius:.7rem}
-textarea{min-height:6rem}
+textarea{min-height:6rem}input[type=file]{min-height:4.2rem}
 small{display:block;color:#a3b3c4;margin-top:1.2rem}
 a{color:#7cb8ff}
 .call{color:#fff}
