@@ -121,7 +121,8 @@ class Daemon:
             self.histories = wiring.histories(settings, self.clock.now)
             for history in self.histories.values():
                 stack.push_async_callback(history.aclose)
-            channels = wiring.channels(settings, session, self.clock.now)
+            self._browsers = wiring.push_subscriptions(settings)
+            channels = wiring.channels(settings, session, self.clock.now, self._browsers)
             for channel in channels.values():
                 stack.push_async_callback(channel.aclose)
             self.outbox = Outbox(channels, self._receipt, now=self.clock.now, limits=wiring.lane_limits(settings))
@@ -182,6 +183,7 @@ class Daemon:
         app = make_app(
             self.board, token=api.token, post=post, history=first, statistics=self._statistics, now=self.clock.now,
             desk=self, links=links, reporting=Reporting(links, desk.take, photos, contacts), page=load_page(),
+            webpush=wiring.push_desk(self._settings, self._browsers),
         )  # fmt: skip
         loop = asyncio.get_running_loop()
         signals = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self._reload_soon}

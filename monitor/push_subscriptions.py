@@ -47,6 +47,17 @@ class Subscription:
     """16 secret bytes as base64url."""
 
 
+@dataclass(frozen=True, slots=True)
+class PushDesk:
+    """What a page needs to subscribe its browser: the key to trust, whom browsers may belong to, and where they are kept."""
+
+    public_key: str
+    """The channel's, as `pushManager.subscribe` wants it: base64url of 65 bytes."""
+    people: frozenset[str]
+    """Keys of persons that may have browsers."""
+    subscriptions: PushSubscriptions
+
+
 class PushSubscriptions:
     """All of them, in memory and in the file. Belongs to one event loop."""
 
@@ -83,12 +94,12 @@ class PushSubscriptions:
         self._kept[subscription.endpoint] = subscription
         await self._write()
 
-    async def drop(self, endpoint: str) -> bool:
-        """Forget it; was it there?"""
-        if self._kept.pop(endpoint, None) is None:
-            return False
-        await self._write()
-        return True
+    async def drop(self, endpoint: str) -> Subscription | None:
+        """Forget it; what it was, if it was there."""
+        known = self._kept.pop(endpoint, None)
+        if known is not None:
+            await self._write()
+        return known
 
     async def _write(self) -> None:
         async with self._writing:

@@ -32,7 +32,7 @@ from monitor.settings import Settings
 from monitor.settings.sections import Broker, HistorySettings
 from monitor.settings.sections import EmbeddedHistory as EmbeddedSettings
 from monitor.shelf import Shelf
-from monitor.wiring_channels import WORDS, channels, lane_limits, links, push_subscriptions, tls_context
+from monitor.wiring_channels import WORDS, channels, lane_limits, links, push_desk, push_subscriptions, tls_context
 from rules.model import SECOND, Micros
 
 
@@ -173,6 +173,7 @@ __all__ = [
     "limits",
     "links",
     "present",
+    "push_desk",
     "push_subscriptions",
     "records",
     "send",

@@ -21,7 +21,7 @@ from monitor.adapters.mqtt_commands import MqttCommands
 from monitor.adapters.mqtt_topics import MqttTopics
 from monitor.adapters.smtp import Smtp
 from monitor.adapters.webhook import Webhook
-from monitor.adapters.webpush import WebPush
+from monitor.adapters.webpush import WebPush, public_key, read_key
 from monitor.adapters.wecom import WeCom
 from monitor.gateways import Gateway
 from monitor.gateways.aliyun import Aliyun
@@ -31,7 +31,7 @@ from monitor.links import Links
 from monitor.outbox import LaneLimits
 from monitor.ports import Channel
 from monitor.posting import Codes
-from monitor.push_subscriptions import PushSubscriptions
+from monitor.push_subscriptions import PushDesk, PushSubscriptions
 from monitor.settings import Settings
 from monitor.settings.channels import (
     AppriseChannel,
@@ -76,6 +76,14 @@ def push_subscriptions(settings: Settings) -> PushSubscriptions | None:
     if channel is None:
         return None
     return PushSubscriptions(settings.data.folder / "push-subscriptions.json", channel.services)
+
+
+def push_desk(settings: Settings, subscriptions: PushSubscriptions | None) -> PushDesk | None:
+    """What the API lets browsers subscribe by; None without a channel for them."""
+    channel = next((c for c in settings.channels.values() if isinstance(c, WebPushChannel)), None)
+    if channel is None or subscriptions is None:
+        return None
+    return PushDesk(public_key(read_key(channel.vapid_key)), frozenset(settings.contacts), subscriptions)
 
 
 def channels(

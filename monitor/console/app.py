@@ -29,6 +29,7 @@ from monitor.console.session import SESSIONS, Sessions
 from monitor.console.stream import end_streams
 from monitor.links import Links
 from monitor.ports import History
+from monitor.push_subscriptions import PushDesk
 from rules.model import Micros
 
 
@@ -41,6 +42,7 @@ def make_app(
     statistics: Callable[[], Statistics],
     now: Callable[[], Micros],
     desk: RuleDesk | None = None,
+    webpush: PushDesk | None = None,
     links: Links | None = None,
     reporting: Reporting | None = None,
     page: Mapping[str, File] | None = None,
@@ -52,8 +54,9 @@ def make_app(
 ) -> web.Application:
     """The application, ready to be served. Times in seconds.
 
-    `desk` answers for the rules in force; without it their two routes are not available. `links` are what people are sent;
-    without them the pages behind them are not served, and without `reporting` nobody can report. `page` are the files of the web page
+    `desk` answers for the rules in force, `webpush` for browsers that want notifications; without them their routes are not
+    available. `links` are what people are sent; without them the pages behind them are not served, and without `reporting`
+    nobody can report. `page` are the files of the web page
     by their path; anybody may read them, they hold no reading. `hosts` are the names (without port) under which the console
     may be called; empty means any. Raises ValueError for an empty token.
     """
@@ -68,6 +71,7 @@ def make_app(
         statistics,
         now,
         desk=desk,
+        webpush=webpush,
         heartbeat=heartbeat,
         write_timeout=write_timeout,
         move_timeout=move_timeout,

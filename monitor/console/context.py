@@ -21,6 +21,7 @@ from monitor.board import Board, Post, RuleDesk, Subscription
 from monitor.console.metrics import Statistics
 from monitor.console.problems import Problem, invalid
 from monitor.ports import History
+from monitor.push_subscriptions import PushDesk
 from rules.model import Micros
 
 BODY_LIMIT = 64 * 1024
@@ -40,6 +41,7 @@ class Context:
     statistics: Callable[[], Statistics]
     now: Callable[[], Micros]
     desk: RuleDesk | None = None
+    webpush: PushDesk | None = None
     heartbeat: float = 5.0
     """Pause after which a silent stream sends a comment."""
     write_timeout: float = 30.0

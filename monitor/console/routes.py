@@ -17,6 +17,7 @@ from monitor.console import (
     answers_places,
     answers_reports,
     answers_rules,
+    answers_webpush,
     incidents,
     moves,
     places,
@@ -27,6 +28,7 @@ from monitor.console import (
     rules,
     session,
     stream,
+    webpush,
 )
 from rules.model import Verb
 
@@ -107,6 +109,35 @@ ROUTES: tuple[Route, ...] = (
         query=stream.StreamQuestion,
         media=("text/event-stream",),
         headers=("Last-Event-ID",),
+    ),
+    Route(
+        "GET",
+        f"{API}/webpush",
+        webpush.about,
+        "account",
+        "What a browser needs to be subscribed for notifications",
+        (answers_webpush.WebPushAnswer,),
+        statuses=(503,),
+    ),
+    Route(
+        "POST",
+        f"{API}/webpush",
+        webpush.subscribe,
+        "account",
+        "Notifications in this browser",
+        (answers_webpush.SubscribedAnswer,),
+        body=webpush.SubscriptionBody,
+        statuses=(403, 413, 415, 422, 503),
+    ),
+    Route(
+        "POST",
+        f"{API}/webpush/forget",
+        webpush.forget,
+        "account",
+        "No more notifications in this browser",
+        (answers_webpush.SubscribedAnswer,),
+        body=webpush.ForgetBody,
+        statuses=(403, 404, 413, 415, 422, 503),
     ),
     Route(
         "GET",

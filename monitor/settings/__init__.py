@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateAttr, SecretStr
 from pydantic.fields import FieldInfo
 
 from monitor.directory import Contacts
 from monitor.settings.books import SHIPPED, one_or_many, read_books
-from monitor.settings.channels import ChannelSettings, MqttChannel
+from monitor.settings.channels import ChannelSettings, MqttChannel, one_key_for_browsers
 from monitor.settings.fields import FOLDER, Section, Switch, is_duration, write_duration, written
 from monitor.settings.linkage import LinkageSettings, unfit
 from monitor.settings.muster import Muster, callers, posts, said
@@ -72,6 +72,7 @@ class Settings(Section):
             Annotated[str, written(r"[a-z0-9][a-z0-9_-]{0,63}", "use small letters, digits, _ and -")], ChannelSettings
         ],
         Field(min_length=1),
+        AfterValidator(one_key_for_browsers),
     ]
     people: tuple[PersonEntry, ...] = ()
     sites: Annotated[tuple[SiteEntry, ...], Field(min_length=1)]

@@ -42,6 +42,16 @@ def _signing_secret(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _vapid_key(secret: SecretStr) -> SecretStr:
+    try:
+        key = base64.b64decode(secret.get_secret_value().rstrip("=") + "=", b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != 32:
+        raise ValueError("not a VAPID key; it is the base64url of 32 bytes, 43 characters")
+    return secret
+
+
 class Pushing(Section):
     """What all channels have in common."""
 
@@ -145,7 +155,7 @@ class WebPushChannel(Pushing):
     """Notifications in the browsers that people have subscribed on the page."""
 
     kind: Literal["webpush"]
-    vapid_key: Secret
+    vapid_key: Annotated[Secret, AfterValidator(_vapid_key)]
     """32 random bytes as base64url; see docs/channels.md for the command that makes one."""
     subject: Annotated[
         str, written(r"(mailto:[^@\s]+@[^@\s]+|https://\S+)", "write mailto:name@host, whom a push service may ask")
@@ -215,3 +225,11 @@ ChannelSettings: TypeAlias = Annotated[
     | MqttChannel,
     Field(discriminator="kind"),
 ]
+
+
+def one_key_for_browsers(channels: dict[str, ChannelSettings]) -> dict[str, ChannelSettings]:
+    """The same; raises ValueError for two channels of kind webpush: a browser trusts one key."""
+    found = [name for name, channel in channels.items() if isinstance(channel, WebPushChannel)]
+    if len(found) > 1:
+        raise ValueError(f"{' and '.join(found)} are both of kind webpush; keep one, for a browser trusts one key")
+    return channels

@@ -205,7 +205,9 @@ async def test_subscriptions_outlive_the_daemon_and_are_ours_alone(tmp_path: Pat
     assert again.of("duty-1") == kept.of("duty-1")
     assert [s.person for s in again.of("")] == [""]
     assert stat.S_IMODE((tmp_path / "push-subscriptions.json").stat().st_mode) == 0o600
-    assert await again.drop("https://fcm.googleapis.com/fcm/send/a")
+    dropped = await again.drop("https://fcm.googleapis.com/fcm/send/a")
+    assert dropped is not None
+    assert dropped.person == "duty-1"
     assert not await again.drop("https://fcm.googleapis.com/fcm/send/a")
     assert store(tmp_path).of("duty-1") == []
 
