@@ -5,7 +5,7 @@ Knows no readings: it counts devices. Memory: one entry for each listed device, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from rules.model import Device, Micros, Neighbourhood, Value
 from rules.rule import Rule
@@ -19,8 +19,15 @@ DEVICES_TOLD = 5
 class Areas:
     """The devices of each zone, found when a rule first asks."""
 
-    def __init__(self, neighbourhood: Neighbourhood, seen: Mapping[str, Seen]) -> None:
+    def __init__(
+        self,
+        neighbourhood: Neighbourhood,
+        seen: Mapping[str, Seen],
+        tested: Callable[[Seen], bool] = lambda seen: False,
+    ) -> None:
+        """`tested` says whether a device is in test by a measure."""
         self._neighbourhood = neighbourhood
+        self._tested = tested
         self._seen = seen
         self._devices: dict[str, dict[str, Device]] | None = None
         beside: dict[str, dict[str, None]] = {key: {key: None} for key in neighbourhood.zones}
@@ -87,7 +94,8 @@ class Areas:
         for device in self._inside(rule, zone):
             if device.kind in voter.devices:
                 seen = self._seen.get(device.key)
-                told.append(f"{device.key} {voter.absence(seen.known) if seen else 'never heard'}")
+                why = "in test" if seen and self._tested(seen) else voter.absence(seen.known) if seen else "never heard"
+                told.append(f"{device.key} {why}")
         return told if len(told) <= DEVICES_TOLD else [*told[:DEVICES_TOLD], f"and {len(told) - DEVICES_TOLD} more"]
 
     def _inside(self, rule: Rule, zone: str) -> Iterator[Device]:

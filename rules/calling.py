@@ -125,10 +125,12 @@ class Caller:
             case _:
                 return sum(self._people(call, station, target) for station in own) > 0
 
-    def _people(self, call: _Call, station: Station, target: Target, *, everything: bool = False) -> bool:
+    def _people(
+        self, call: _Call, station: Station, target: Target, *, everything: bool = False, fresh: bool = False
+    ) -> bool:
         on_duty = self.plan.on_duty(station.key, call.at, self.swaps)
         chosen = [person for person in on_duty if person.role in _ON_DUTY[target]]
-        return sum(self._person(call, station.key, person, everything=everything) for person in chosen) > 0
+        return sum(self._person(call, station.key, person, everything=everything, fresh=fresh) for person in chosen) > 0
 
     def _reinforce(self, call: _Call, station: Station) -> bool:
         about = call.about
@@ -162,11 +164,10 @@ class Caller:
         """A call failed: the same person over another channel; in place of the station's channel those on duty, or else a neighbour."""
         call = _Call(at, case, "incident.call", step, out)
         who = self.plan.people.get(person)
-        if who is None:
-            if not self._target(call, Target.DUTY):
-                self._target(call, Target.NEIGHBOUR)
-        elif any(c not in case.used.get(person, ()) for c in who.channels):
-            self._person(call, case.called.get((channel, person), ""), who)
+        if who is not None:
+            self._person(call, case.called.get((channel, person), ""), who, fresh=True)
+        elif not sum(self._people(call, station, Target.DUTY, fresh=True) for station in self._own(case.incident)):
+            self._target(call, Target.NEIGHBOUR)
 
     def _channels(self, call: _Call, station: Station) -> bool:
         kind = call.case.incident.kind
@@ -179,19 +180,24 @@ class Caller:
             call.case.stations[station.key] = None
         return bool(chosen)
 
-    def _person(self, call: _Call, station: str, person: Person, *, everything: bool = False) -> bool:
+    def _person(
+        self, call: _Call, station: str, person: Person, *, everything: bool = False, fresh: bool = False
+    ) -> bool:
+        """Over the channel that comes next; `fresh`: only if one was not used in this round; `everything`: over all of those."""
         case = call.case
         fire = case.incident.kind is Kind.FIRE
         if not person.channels or (not fire and person.undisturbed(call.at)):
             return False
         used = case.used.setdefault(person.key, [])
-        fresh = [channel for channel in person.channels if channel not in used]
+        unused = [channel for channel in person.channels if channel not in used]
         if everything:
-            chosen: Sequence[str] = fresh
+            chosen: Sequence[str] = unused
+        elif fresh and not unused:
+            chosen = ()
         else:
             # All were tried: once more from the beginning, one after the other.
             turn = len(used) % len(person.channels)
-            order = fresh or [*person.channels[turn:], *person.channels[:turn]]
+            order = unused or [*person.channels[turn:], *person.channels[:turn]]
             order.sort(key=lambda channel: channel in self.failing)
             chosen = self._of_kinds(order, WAYS_OF_FIRE if fire and not used else 1)
         used.extend(chosen)
@@ -219,11 +225,13 @@ class Caller:
     def warn(self, at: Micros, case: Case, goal: str, step: str, out: list[Effect]) -> bool:
         """A deadline is near: the dispatchers and leaders on duty hear of it, on the channel that they like best. Is there anybody?"""
         call = _Call(at, case, "incident.warning", step, out, {"goal": goal})
+        fire = case.incident.kind is Kind.FIRE
         for station in self._own(case.incident):
             for person in self.plan.on_duty(station.key, at, self.swaps):
-                if person.role in (Role.DISPATCHER, Role.LEADER) and person.channels:
-                    quiet = [channel for channel in person.channels if self.plan.kind_of(channel) != SPOKEN]
-                    self._push(call, station.key, (quiet or list(person.channels))[0], person, calls=False)
+                if person.role in (Role.DISPATCHER, Role.LEADER) and (fire or not person.undisturbed(at)):
+                    written = [channel for channel in person.channels if self.plan.kind_of(channel) != SPOKEN]
+                    for channel in (written or person.channels if fire else written)[:1]:
+                        self._push(call, station.key, channel, person, calls=False)
         return bool(call.keys)
 
     def summary(self, at: Micros, case: Case, alarms: int, zones: Sequence[str], out: list[Effect]) -> None:

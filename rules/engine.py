@@ -106,7 +106,7 @@ class Engine:
         self._seen: dict[str, Seen] = {}
         self._recall = Recall(self._timers, self._seen)
         self._gateways = self._recall.gateways
-        self._areas = Areas(neighbourhood, self._seen)
+        self._areas = Areas(neighbourhood, self._seen, self._tested)
         self._zone_alarms: dict[tuple[str, str], Running] = {}
         self._zone_counts: dict[tuple[str, str], list[int]] = {}
         self._system: dict[str, Running] = {}
@@ -212,8 +212,6 @@ class Engine:
         if seen is None:
             seen = self._meet(at, reading.device)
             names = (HEARD, *names)
-        if self._in_test and self._tested(seen):
-            said = {**said, "test": True}
         freshness = reading.freshness
         measured_at = reading.measured_at
         if freshness is Freshness.LIVE:
@@ -271,10 +269,7 @@ class Engine:
 
     def _zone_rule(self, at: Micros, rule: Rule, seen: Seen, freshness: Freshness, out: list[Effect]) -> None:
         """Each device keeps which terms hold at it; each zone keeps only how many devices each term holds at."""
-        now = tuple(term(seen.known, seen.device, seen.zone) is True for term in rule.terms)
-        if self._in_test and rule.kind.rank <= Kind.PREALARM.rank and self._tested(seen):
-            voters = len(rule.voting.voters) if rule.voting is not None else len(now)
-            now = (False,) * voters + now[voters:]  # what it says is no evidence; that it is out of service counts
+        now = self._terms(rule, seen)
         was = seen.holds.get(rule.id) if seen.holds else None
         changed = any(now) if was is None else now != was
         counted = changed or any(now) or rule.id in self._of_absence
@@ -296,6 +291,14 @@ class Engine:
             if seen.holds is None:
                 seen.holds = {}
             seen.holds[rule.id] = now
+
+    def _terms(self, rule: Rule, seen: Seen) -> tuple[bool, ...]:
+        """Which terms of a zone's rule hold at the device."""
+        if self._in_test and rule.kind.rank <= Kind.PREALARM.rank and self._tested(seen):
+            # What it says is no evidence; that it is out of service counts.
+            voters = rule.voting.voters if rule.voting is not None else ()
+            return (False,) * (len(rule.terms) - len(voters)) + tuple(seen.device.kind in v.devices for v in voters)
+        return tuple(term(seen.known, seen.device, seen.zone) is True for term in rule.terms)
 
     def _decide(
         self, at: Micros, rule: Rule, zone: str, counts: list[int], seen: Seen, evidence: Freshness, out: list[Effect]
@@ -536,7 +539,7 @@ class Engine:
         out.append(SuppressionChanged(at, measure))
         if order.measure is Measure.TEST:
             self._in_test[order.subject] = None
-            self._ask_all(at, order.subject, True, out)
+            self._ask_all(at, order.subject, out)
 
     def _restore_measure(self, at: Micros, suppression: str, by: str, out: list[Effect]) -> None:
         """The measure is over: what it kept from paging and still burns is raised as if it began now."""
@@ -551,17 +554,13 @@ class Engine:
             for holder, rule_id, subject in self._response.alarms_of(incident.id):
                 self._reset(at, holder, rule_id, subject, out)
             devices.update(dict.fromkeys(incident.devices))
-        if measure.measure is Measure.TEST:
-            self._ask_all(at, measure.subject, False, out)
-        for device in devices:
-            self._ask_all(at, device, None, out)
+        for subject in [measure.subject, *devices] if measure.measure is Measure.TEST else devices:
+            self._ask_all(at, subject, out)
 
-    def _ask_all(self, at: Micros, subject: str, test: bool | None, out: list[Effect]) -> None:
-        """Ask every rule of a device, or of all devices of a zone, by what is known; `test`: it is in test, or no more."""
+    def _ask_all(self, at: Micros, subject: str, out: list[Effect]) -> None:
+        """Ask every rule of a device, or of all devices of a zone, by what is known."""
         one = self._seen.get(subject)
         for seen in [one] if one is not None else [s for s in self._seen.values() if s.zone.key == subject]:
-            if test is not None:
-                seen.values["test"] = test or self._tested(seen)
             self._ask(at, seen, tuple(seen.known), _evidence(at, seen), out)
 
     def _exercise(self, at: Micros, reading: Reading, out: list[Effect]) -> None:
@@ -693,7 +692,7 @@ class Engine:
             for rule in seen.watch.rules:
                 if rule.check is not None:
                     continue
-                now = tuple(term(seen.known, seen.device, seen.zone) is True for term in rule.terms)
+                now = self._terms(rule, seen)
                 if any(now):
                     seen.holds = {**(seen.holds or {}), rule.id: now}
                     for zone in self._areas.of(rule, seen.zone.key):

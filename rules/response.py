@@ -227,15 +227,25 @@ class Response:
             return
         act, step, _ = _ACTS[move.verb]
         riders = [self._cases[rider] for rider in case.riders]
+        news = self._news(move, case)
         self._advance(move, case, detail, out)
         for rider in riders:
             now = rider.incident
             closes = move.verb is not Verb.CLOSE or now.condition is Condition.RETURNED
             if (now.state, act) in INCIDENT and closes:
                 self._advance(move, rider, detail | {"lead": case.incident.id}, out)
-        told = step.value if move.verb is not Verb.ACKNOWLEDGE or len(case.called) > 1 else ""
-        if move.verb in (Verb.ACKNOWLEDGE, Verb.RESOLVE) and told and not case.incident.lead:
-            self._caller.tell(move.at, case, told, f"{told}-{case.round}", move.by, out)
+        if news and not case.incident.lead:
+            self._caller.tell(move.at, case, step.value, news, move.by, out)
+
+    def _news(self, move: Move, case: Case) -> str:
+        """The step of the word for those who were called; empty where there is no news for them."""
+        if move.verb is Verb.RESOLVE:
+            return f"resolved-{case.round}"
+        climbing = ("ladder", case.incident.id, "next") in self._timers
+        first = case.incident.state not in _HEARD
+        if move.verb is Verb.ACKNOWLEDGE and len(case.called) > 1 and (first or climbing):
+            return f"acknowledged{'' if first else case.rung}-{case.round}"
+        return ""
 
     def _advance(self, move: Move, case: Case, detail: Mapping[str, Value | None], out: list[Effect]) -> None:
         act, step, stamp = _ACTS[move.verb]
@@ -361,7 +371,7 @@ class Response:
         self._reach(at, case, targets, "incident.overdue", f"overdue-{goal}-{case.round}", out, goal=goal)
         if goal == "on_scene" and case.incident.state is IncidentState.ACKNOWLEDGED:
             # Somebody took it and did not come: the ladder goes on where it stood.
-            self._next_rung(at, case, after=MINUTE)
+            self._resume(at, case)
 
     def _near(self, at: Micros, case: Case, goal: str, out: list[Effect]) -> None:
         """A deadline is near: tell those on duty, if there is anybody to tell."""
@@ -425,8 +435,15 @@ class Response:
         self._next_rung(at, case)
         return bool(told)
 
-    def _next_rung(self, at: Micros, case: Case, after: Micros = 0) -> None:
-        """The timer of the next rung, at its time from the beginning of the round, but not before `after` from now.
+    def _resume(self, at: Micros, case: Case) -> None:
+        """The next rung a minute from now, the others behind it as far apart as ever."""
+        ladder = self._plan.ladders.get(case.incident.kind)
+        rung = ladder.rung(case.rung) if ladder is not None else None
+        case.began = at + MINUTE - (rung.after if rung is not None else 0)
+        self._next_rung(at, case)
+
+    def _next_rung(self, at: Micros, case: Case) -> None:
+        """The timer of the next rung, at its time from the beginning of the round.
 
         A ladder that nobody stands on is not climbed: the deadlines speak for it.
         """
@@ -436,7 +453,7 @@ class Response:
         rung = ladder.rung(case.rung)
         due = case.began + rung.after if rung is not None else at + ladder.every
         if case.rung and (rung is not None or ladder.times):
-            self._timers.set(("ladder", case.incident.id, "next"), max(due, at + after, at + SECOND))
+            self._timers.set(("ladder", case.incident.id, "next"), max(due, at + SECOND))
 
     def _reach(
         self,

@@ -40,7 +40,7 @@ def line(effect: Effect, site: str) -> str:
             doubt = " suspected" if now.suspected else ""
             return f"{number(now.id)} is {now.kind} {now.state} {now.condition}{doubt}"
         case Refused(incident=refused, reason=reason):
-            return f"{number(refused)} refused: {reason}"
+            return f"{f'{number(refused)} ' if refused else ''}refused: {reason}"
         case SuppressionChanged(suppression=measure):
             verb = "takes effect" if measure.ended_at is None else "ends"
             return f"{measure.id} {measure.measure} {short(measure.subject, site)} {verb}"
