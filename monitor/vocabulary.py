@@ -42,6 +42,7 @@ NEWS: Mapping[str, Words] = {
     "resolved": ("{}已处置", "{} RESOLVED"),
     "closed": ("{}已结案", "{} CLOSED"),
     "exercise-over": ("{}演习结束", "{} EXERCISE OVER"),
+    "linkage-failed": ("{}联动未确认", "{} COMMAND NOT CONFIRMED"),
 }
 """What an update tells those who were called."""
 ASKED: Mapping[str, Words] = {

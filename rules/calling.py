@@ -24,6 +24,7 @@ from rules.model import (
     Station,
     Step,
     Swap,
+    Text,
 )
 from rules.people import Person, Plan, Role, Target
 
@@ -215,9 +216,12 @@ class Caller:
 
     # --- news --------------------------------------------------------------------------------------------------------
 
-    def tell(self, at: Micros, case: Case, news: str, step: str, by: str, out: list[Effect]) -> None:
+    def tell(
+        self, at: Micros, case: Case, news: str, step: str, by: str, out: list[Effect], advice: Text | None = None
+    ) -> None:
         """Word for everybody who was called; nobody is rung up for it."""
-        call = _Call(at, case, "incident.update", step, out, {"news": news, "by": by})
+        more = {"news": news, "by": by} | ({"advice": asdict(advice)} if advice is not None else {})
+        call = _Call(at, case, "incident.update", step, out, more)
         for (channel, person), station in case.called.items():
             if self.plan.kind_of(channel) != SPOKEN:
                 self._push(call, station, channel, self.plan.people.get(person), calls=False)

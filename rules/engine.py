@@ -14,7 +14,10 @@ from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
 from rules.areas import Areas
+from rules.commands import CHANNEL
 from rules.incident import ALARM, Signal
+from rules.linkage import TIMER as COMMAND
+from rules.linkage import Cause, Linkage
 from rules.memory import HEARD
 from rules.model import (
     MINUTE,
@@ -101,9 +104,11 @@ class Engine:
         self.book = book
         self._neighbourhood = neighbourhood
         self._timers = Timers()
-        self._response = Response(neighbourhood, self._timers)
         self._now: Micros = 0
         self._seen: dict[str, Seen] = {}
+        self._suppressions = Suppressions()
+        self._linkage = Linkage(neighbourhood, self._timers, self._seen, self._suppressions, self._unobeyed)
+        self._response = Response(neighbourhood, self._timers, self._linkage.closed)
         self._recall = Recall(self._timers, self._seen)
         self._gateways = self._recall.gateways
         self._areas = Areas(neighbourhood, self._seen, self._tested)
@@ -111,7 +116,6 @@ class Engine:
         self._zone_counts: dict[tuple[str, str], list[int]] = {}
         self._system: dict[str, Running] = {}
         self._troubles: dict[str, str] = {}
-        self._suppressions = Suppressions()
         self._in_test: dict[str, None] = {}
         """The devices and zones in test: usually none, so that a reading pays for it with one look."""
         self._watches: dict[tuple[str, ...], Watch] = {}
@@ -217,20 +221,16 @@ class Engine:
         if freshness is Freshness.LIVE:
             seen.live_at = at
             seen.measured_at = at if measured_at is None else measured_at
-        elif freshness is Freshness.LATE and measured_at is not None:
-            # Older than what the device itself has just told: history only. Otherwise it is the best we know, and danger in it may
-            # still be burning; that holds as well for a device whose clock was set back, which sends nothing newer.
-            if measured_at <= seen.measured_at and at - seen.live_at < OUTDATED_WITHIN:
-                return
-            seen.measured_at = measured_at
-        elif freshness is Freshness.RETAINED and seen.last_at:
-            return  # a copy of the past; what the device itself said since then is better
+        elif _outdated(at, seen, freshness, measured_at):
+            return
         seen.last_at = at
         seen.freshness = freshness
         moved = _moved(seen, reading) if self._gateways and reading.device in self._gateways else ()
         seen.values.update(said)
         if seen.certain_from is not None or said.get("online") is False:
             freshness = _doubted(at, seen, reading)
+        if self._linkage.awaited and freshness is Freshness.LIVE:
+            self._linkage.heard(at, reading, out)
         if seen.kept is not None:
             names += self._recall.read(at, seen, said, freshness)
         self._ask(at, seen, names, freshness, out)
@@ -365,9 +365,9 @@ class Engine:
             if back or certain:
                 alarm.doubt = evidence
                 if alarm.incident:
-                    self._response.burning(
-                        at, alarm.incident, self._described(at, rule, subject, alarm, seen), back, out
-                    )
+                    told = self._described(at, rule, subject, alarm, seen)
+                    self._response.burning(at, alarm.incident, told, back, out)
+                    self._command(at, rule, told, alarm.incident, out)
 
     def _signal(
         self, at: Micros, rule: Rule, subject: str, alarm: Running, signal: Signal, seen: Seen | None, out: list[Effect]
@@ -381,6 +381,7 @@ class Engine:
             measure = self._measure(rule, subject, seen)
             told = self._described(at, rule, subject, alarm, seen, measure)
             alarm.incident = self._response.raised(at, told, out, measure)
+            self._command(at, rule, told, alarm.incident, out)
             if former and former != alarm.incident:  # the rule's group or the device's zone is another one since then
                 self._response.returned(at, former, rule.id, subject, latched=False, out=out)
         elif signal in (Signal.ENDED, Signal.LATCH):
@@ -414,6 +415,15 @@ class Engine:
             exercise="test" if measure is not None and measure.measure is Measure.TEST else "",
         )  # fmt: skip
 
+    def _command(self, at: Micros, rule: Rule, told: Alarm, incident: str, out: list[Effect]) -> None:
+        if rule.linkage:
+            withheld = bool(told.withheld or self._measure(rule, told.subject, self._seen.get(told.device)))
+            cause = Cause(told.device, told.zone, told.evidence, withheld)
+            self._linkage.raised(at, rule.linkage, cause, *self._response.standing(incident), out)
+
+    def _unobeyed(self, at: Micros, incident: str, advice: Text, out: list[Effect]) -> None:
+        self._response.unobeyed(at, incident, advice, out)
+
     # --- timers ------------------------------------------------------------------------------------------------------
 
     def _fire_due(self, at: Micros, out: list[Effect]) -> None:
@@ -426,6 +436,8 @@ class Engine:
                 self._restore_measure(due, who, "", out)
             elif what == "trouble":
                 self._system_raised(due, which, out)
+            elif what == COMMAND:
+                self._linkage.due(due, who, out)
             elif what == TIMER:
                 seen = self._seen[which]
                 self._ask(due, seen, self._recall.woken(due, seen, who), _evidence(due, seen), out)
@@ -464,7 +476,9 @@ class Engine:
             case Receipt():
                 self._response.receipt(event, out)
                 channel = event.key.split("/", 2)[2].partition("@")[0]
-                if event.outcome is Outcome.DEAD:
+                if channel == CHANNEL:
+                    self._linkage.receipt(event, out)
+                elif event.outcome is Outcome.DEAD:
                     self._trouble(at, f"channel:{channel}", True, event.reply, out, hold=0)
                 elif event.outcome is Outcome.ACCEPTED:
                     self._trouble(at, f"channel:{channel}", False, "", out)
@@ -578,7 +592,7 @@ class Engine:
                     rule.id, device.key, rule.kind, rule.group, rule.title, rule.advice, device.zone, device.key, said,
                     measured_at=reading.measured_at, sensed_at=at, exercise=reading.exercise,
                 )  # fmt: skip
-                self._response.raised(at, alarm, out)
+                self._command(at, rule, alarm, self._response.raised(at, alarm, out), out)
 
     # --- our own troubles --------------------------------------------------------------------------------------------
 
@@ -711,6 +725,7 @@ class Engine:
             "timers": [[due, list(name)] for due, name in self._timers],
             "response": self._response.snapshot(),
             "suppressions": self._suppressions.snapshot(),
+            "linkage": self._linkage.snapshot(),
             "zones": [[list(key), _plain(alarm)] for key, alarm in self._zone_alarms.items()],
             "system": [[source, _plain(alarm), self._troubles[source]] for source, alarm in self._system.items()],
             "devices": [
@@ -740,6 +755,7 @@ class Engine:
         self._response.restore(data["response"])
         self._suppressions.restore(data.get("suppressions", [0, []]))
         self._in_test = {s.subject: None for s in self._suppressions if s.measure is Measure.TEST}
+        self._linkage.restore(data.get("linkage", {}))
         for key, last_at, live_at, measured_at, freshness, values, alarms in data["devices"]:
             device = self._neighbourhood.device(key)
             if device is None:
@@ -764,6 +780,7 @@ class Engine:
             self._system[source], self._troubles[source] = _alarm(alarm), detail
         for due, (what, who, which) in data["timers"]:
             running = self._recall.armed(which, who, due) if what == TIMER else self._runs(who, which)
+            running = running or (what == COMMAND and self._linkage.waits(who))
             if what in ("trouble", "return") or what in RESPONSE_TIMERS or running:
                 self._timers.set((what, who, which), due)
         self._count_again()
@@ -787,6 +804,7 @@ class Engine:
             seen.alarms = seen.alarms or None
         self._troubles = {source: detail for source, detail in self._troubles.items() if source in self._system}
         self._rename_timers(renamed, strays)
+        self._linkage.mended(renamed, strays, adopted)
         return [
             *(f"{incident}: open in the ledger, unknown to the recovery" for incident in adopted),
             *(f"{new}: the ledger's record was taken" for new in renamed.values()),
@@ -830,6 +848,18 @@ def _rename(alarms: dict[Any, Running], renamed: Mapping[str, str], strays: set[
 def _view(seen: Seen) -> DeviceState:
     alarms = {rule: alarm.state for rule, alarm in (seen.alarms or {}).items()}
     return DeviceState(seen.device, seen.last_at, seen.freshness, seen.values, alarms, seen.derived)
+
+
+def _outdated(at: Micros, seen: Seen, freshness: Freshness, measured_at: Micros | None) -> bool:
+    """Does a reading that is not live tell less than what is known?"""
+    if freshness is Freshness.LATE and measured_at is not None:
+        # Older than what the device itself has just told: history only. Otherwise it is the best we know, and danger in it may
+        # still be burning; that holds as well for a device whose clock was set back, which sends nothing newer.
+        if measured_at <= seen.measured_at and at - seen.live_at < OUTDATED_WITHIN:
+            return True
+        seen.measured_at = measured_at
+    # a retained one is a copy of the past; what the device itself said since then is better
+    return freshness is Freshness.RETAINED and bool(seen.last_at)
 
 
 def _moved(seen: Seen, reading: Reading) -> tuple[str, ...]:

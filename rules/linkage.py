@@ -8,10 +8,10 @@ is never repeated when nobody knows what became of it. Knows no rule, sees no re
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 from rules.commands import CHANNEL, COMMANDS, EXPIRES, MOST_TARGETS, Mode, Order, Permits, Place, Why
 from rules.model import (
@@ -28,6 +28,7 @@ from rules.model import (
     Reading,
     Receipt,
     Step,
+    Text,
     Value,
 )
 from rules.suppression import Measure, Suppressions
@@ -37,6 +38,8 @@ from rules.watch import Seen
 TIMER = "command"
 WATCHED: Micros = 2 * MINUTE
 """A device that obeys so long after its command has failed is still heard: people were told that it had not."""
+Tell: TypeAlias = Callable[[Micros, str, Text, list[Effect]], None]
+"""(at, incident, what to do, effects)"""
 _KINDS = frozenset[str]().union(*(command.kinds for command in COMMANDS.values()))
 
 
@@ -50,8 +53,6 @@ class Cause:
     evidence: Freshness
     withheld: bool = False
     """Something keeps this alarm from paging."""
-    exercise: bool = False
-    """It is made up for a drill."""
 
 
 @dataclass(slots=True)
@@ -65,6 +66,8 @@ class _Account:
     """After a recovery its record was not ours: nobody knows what it has commanded."""
     said: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     """(command, device) → the modes and reasons that the timeline tells since it was raised (again)."""
+    failed: bool = False
+    """Since then a command has failed, and people were told."""
 
 
 @dataclass(slots=True)
@@ -84,13 +87,20 @@ class Linkage:
     """The commands of open incidents. Every method appends its effects to `out`."""
 
     def __init__(
-        self, neighbourhood: Neighbourhood, timers: Timers, seen: Mapping[str, Seen], suppressions: Suppressions
+        self,
+        neighbourhood: Neighbourhood,
+        timers: Timers,
+        seen: Mapping[str, Seen],
+        suppressions: Suppressions,
+        tell: Tell,
     ) -> None:
+        """`tell` is asked to say to people that a device did not obey, at most once for each raising of an incident."""
         self._neighbourhood = neighbourhood
         self._permits = neighbourhood.permits or Permits()
         self._timers = timers
         self._seen = seen
         self._suppressions = suppressions
+        self._tell = tell
         self._accounts: dict[str, _Account] = {}
         self._issued: dict[str, _Issued] = {}
         self.awaited: dict[str, dict[str, None]] = {}
@@ -109,7 +119,7 @@ class Linkage:
         """An alarm whose rule commands is active, or has become certain; `raising` counts how often its incident was raised."""
         account = self._accounts.setdefault(incident.id, _Account())
         if account.raising != raising:
-            account.raising = raising
+            account.raising, account.failed = raising, False
             account.said.clear()
         for order in orders:
             targets = self._targets(order, cause)
@@ -194,10 +204,10 @@ class Linkage:
         target = self._neighbourhood.device(device)
         if cause.evidence is not Freshness.LIVE:
             return Why.EVIDENCE
-        if cause.exercise or incident.exercise:
-            return Why.EXERCISE
-        if cause.withheld:
+        if cause.withheld or incident.withheld:
             return Why.WITHHELD
+        if incident.exercise:
+            return Why.EXERCISE
         if account.mended:
             return Why.RECOVERED
         if target is None or target.kind not in COMMANDS[command].kinds:
@@ -245,6 +255,14 @@ class Linkage:
         detail = _detail(issued.command, issued.device)
         out.append(Entry(at, issued.incident, Step.COMMAND_FAILED, {**detail, "why": why, "reply": reply}))
         self._timers.set((TIMER, issued.key, ""), at + WATCHED)
+        account = self._accounts.get(issued.incident)
+        if account is not None and not account.failed:
+            account.failed = True
+            words = COMMANDS[issued.command].words
+            zh = f"{words.zh}未得到确认：{issued.device}。请到现场操作。"
+            self._tell(
+                at, issued.incident, Text(zh, f"Not confirmed: {words.en}, {issued.device}. Do it on the scene."), out
+            )
 
     def _await(self, issued: _Issued) -> None:
         self._issued[issued.key] = issued
@@ -290,7 +308,14 @@ class Linkage:
         """Plain lists, dicts, strings and numbers."""
         return {
             "accounts": [
-                [incident, a.raising, a.count, a.mended, [[*pair, list(words)] for pair, words in a.said.items()]]
+                [
+                    incident,
+                    a.raising,
+                    a.count,
+                    a.mended,
+                    a.failed,
+                    [[*pair, list(words)] for pair, words in a.said.items()],
+                ]
                 for incident, a in self._accounts.items()
             ],
             "issued": [[i.key, i.incident, i.command, i.device, i.id, i.at, i.failed] for i in self._issued.values()],
@@ -299,9 +324,9 @@ class Linkage:
 
     def restore(self, data: Mapping[str, Any]) -> None:
         """Take the place of the one that made the snapshot (an older program's is empty); the timers are the engine's business."""
-        for incident, raising, count, mended, said in data.get("accounts", ()):
+        for incident, raising, count, mended, failed, said in data.get("accounts", ()):
             words = {(command, device): list(told) for command, device, told in said}
-            self._accounts[incident] = _Account(raising, count, mended, words)
+            self._accounts[incident] = _Account(raising, count, mended, words, failed)
         for plain in data.get("issued", ()):
             issued = _Issued(*plain)
             if issued.command in COMMANDS:  # a newer program may have issued one that this one does not know

@@ -6,7 +6,7 @@ alarms. Whom a call reaches is calling.py's, when several incidents go as one is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -37,6 +37,7 @@ from rules.model import (
     Step,
     Suppression,
     Swap,
+    Text,
     Value,
     Verb,
 )
@@ -83,7 +84,9 @@ class Response:
     ("exercise", incident, "").
     """
 
-    def __init__(self, neighbourhood: Neighbourhood, timers: Timers) -> None:
+    def __init__(self, neighbourhood: Neighbourhood, timers: Timers, closed: Callable[[str], None]) -> None:
+        """`closed` hears of each incident that is over."""
+        self._closed = closed
         self._neighbourhood = neighbourhood
         self._timers = timers
         self._caller = Caller(neighbourhood)
@@ -188,6 +191,17 @@ class Response:
     def released(self, at: Micros, incident: str, suppression: str, out: list[Effect]) -> None:
         """The measure is over; the engine resets the alarms, so that what still burns is raised as if it began now."""
         out.append(Entry(at, incident, Step.RELEASED, {"suppression": suppression}))
+
+    def standing(self, incident: str) -> tuple[Incident, int]:
+        """The record of an open incident, and a number that is another one whenever it was raised (again)."""
+        case = self._cases[incident]
+        return case.incident, case.since
+
+    def unobeyed(self, at: Micros, incident: str, advice: Text, out: list[Effect]) -> None:
+        """A device was commanded and did not obey: whoever was called hears of it; in a flood the timeline alone tells."""
+        case = self._cases.get(incident)
+        if case is not None and case.incident.kind in (Kind.FIRE, Kind.PREALARM) and not case.incident.lead:
+            self._caller.tell(at, case, "linkage-failed", f"linkage-{case.since}", "", out, advice)
 
     # --- what people do ----------------------------------------------------------------------------------------------
 
@@ -702,6 +716,7 @@ class Response:
     def _forget(self, case: Case) -> None:
         incident = case.incident
         del self._cases[incident.id], self._by_place[incident.zone, incident.group]
+        self._closed(incident.id)
         self._exercises.pop(incident.id, None)
         self._timers.cancel(("exercise", incident.id, ""))
         self._leave_flood(case)
