@@ -131,7 +131,10 @@ class Daemon:
                 self.lookout, self.ledger, self.inbox, acknowledge=self.feed.acknowledge, committed=self._committed,
                 ticked=self._notifier.alive, batch_limit=settings.mqtt.batch_limit,
             )  # fmt: skip
-            self.board = Board(self.ledger, self.neighbourhood, lambda: _Devices(self.lookout.engine), self._rules)
+            self.board = Board(
+                self.ledger, self.neighbourhood, lambda: _Devices(self.lookout.engine), self._rules,
+                next_call=lambda incident: self.lookout.engine.next_call(incident),
+            )  # fmt: skip
             self.lanes = {
                 name: HistoryLane(
                     self.ledger, history, self._points, clock=self.clock.now, name=f"history:{name}",

@@ -38,6 +38,7 @@ from rules.model import (
     Value,
     Verb,
 )
+from rules.people import NextCall
 
 DETECTOR_KINDS = frozenset({"smoke_detector", "heat_detector", "thermal_camera"})
 """Kinds of device that find a fire without a person (GB 50116: automatic detectors)."""
@@ -154,8 +155,8 @@ class TroubleView:
 class Board:
     """Reads for the console, all of them cheap, and a tap on the timeline for any number of bounded subscribers.
 
-    `devices()` gives a mapping that need only answer `get`; it is never walked. `backlog` is how many timeline rows one
-    subscriber may leave unread before it is sent back to the ledger.
+    `devices()` gives a mapping that need only answer `get`; it is never walked. `next_call` answers for an incident's id.
+    `backlog` is how many timeline rows one subscriber may leave unread before it is sent back to the ledger.
     """
 
     def __init__(
@@ -165,6 +166,7 @@ class Board:
         devices: Callable[[], Mapping[str, DeviceState]],
         rules: Callable[[], Sequence[RuleView]],
         *,
+        next_call: Callable[[str], NextCall | None] = lambda _: None,
         critical: Collection[str] = CRITICAL_SOURCES,
         detectors: Collection[str] = DETECTOR_KINDS,
         backlog: int = 1_000,
@@ -173,6 +175,7 @@ class Board:
         self.neighbourhood = neighbourhood
         self.devices = devices
         self.rules = rules
+        self.next_call = next_call
         self.detectors = frozenset(detectors)
         self._critical = tuple(critical)
         self._backlog = backlog

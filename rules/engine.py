@@ -48,6 +48,7 @@ from rules.model import (
     Value,
     Verb,
 )
+from rules.people import NextCall
 from rules.recall import TIMER, Recall
 from rules.response import Alarm, Response
 from rules.rule import BookChanged, Rule, RuleBook
@@ -154,6 +155,10 @@ class Engine:
     def open_incidents(self) -> list[Incident]:
         """Oldest first."""
         return list(self._response.open)
+
+    def next_call(self, incident: str) -> NextCall | None:
+        """When an open incident is called again, and who is; None when nobody is."""
+        return self._response.next_call(incident)
 
     def devices(self) -> Iterator[DeviceState]:
         """All devices that have spoken."""

@@ -117,6 +117,14 @@ class Ladder:
         return Rung(self.rungs[-1].after + again * self.every, self.repeat)
 
 
+@dataclass(frozen=True, slots=True)
+class NextCall:
+    """The rung that comes `at` that moment, unless somebody acknowledges before."""
+
+    at: Micros
+    targets: tuple[Target, ...]
+
+
 T = Target
 LADDERS: Mapping[Kind, Ladder] = {
     Kind.FIRE: Ladder(

@@ -41,7 +41,7 @@ from rules.model import (
     Value,
     Verb,
 )
-from rules.people import GOALS, Target
+from rules.people import GOALS, NextCall, Target
 from rules.timers import Timers
 
 DEVICES_SHOWN = 20
@@ -107,6 +107,16 @@ class Response:
     def swaps(self) -> list[Swap]:
         """The swaps of shifts that are not over."""
         return self._caller.swaps
+
+    def next_call(self, incident: str) -> NextCall | None:
+        """When the ladder of an open incident climbs, and whom that calls; None while it stands still or has no further rung."""
+        case, due = self._cases.get(incident), self._timers.due(("ladder", incident, "next"))
+        ladder = self._plan.ladders.get(case.incident.kind) if case is not None else None
+        rung = ladder.rung(case.rung) if case is not None and ladder is not None else None
+        if case is None or due is None or rung is None:
+            return None
+        above = case.incident.handed_over_at is None
+        return NextCall(due, tuple(target for target in rung.targets if above or target is not Target.AUTHORITY))
 
     # --- what the engine tells ---------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from rules.model import (
     Text,
     Zone,
 )
+from rules.people import Target
 
 
 class IncidentAnswer(Answer):
@@ -123,6 +124,13 @@ class PushAnswer(Answer):
         )
 
 
+class NextCallAnswer(Answer):
+    """The next rung of the ladder."""
+
+    at: Time
+    targets: list[Target]
+
+
 class IncidentPage(Answer):
     """Incidents, newest first. `next` is the `before` of the next page; `position` is where to begin the stream; `now` is
     the daemon's clock, against which due moments count down on a screen whose own clock is wrong.
@@ -142,5 +150,8 @@ class IncidentDetail(Answer):
     incident: IncidentAnswer
     timeline: list[EntryAnswer]
     pushes: list[PushAnswer]
+    next_call: NextCallAnswer | None = Field(
+        description="Who is called next, unless somebody acknowledges before; null when nobody is."
+    )
     now: Time
     position: int

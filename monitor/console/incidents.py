@@ -8,7 +8,14 @@ from __future__ import annotations
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
-from monitor.console.answers_incidents import EntryAnswer, IncidentAnswer, IncidentDetail, IncidentPage, PushAnswer
+from monitor.console.answers_incidents import (
+    EntryAnswer,
+    IncidentAnswer,
+    IncidentDetail,
+    IncidentPage,
+    NextCallAnswer,
+    PushAnswer,
+)
 from monitor.console.context import NoQuestion, clean, context, question, reply, whole_moments
 from monitor.console.problems import Problem
 from monitor.console.times import Moment
@@ -54,4 +61,10 @@ async def one_incident(request: web.Request) -> web.StreamResponse:
     timeline = [EntryAnswer.of(row) for row in await ledger.timeline(key)]
     pushes = [PushAnswer.of(row) for row in await ledger.pushes_of(key)]
     answer = IncidentAnswer.of(incident, it.board.neighbourhood.zones)
-    return reply(IncidentDetail(incident=answer, timeline=timeline, pushes=pushes, now=it.now(), position=position))
+    call = it.board.next_call(key)
+    following = NextCallAnswer(at=call.at, targets=list(call.targets)) if call is not None else None
+    return reply(
+        IncidentDetail(
+            incident=answer, timeline=timeline, pushes=pushes, next_call=following, now=it.now(), position=position
+        )
+    )

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, V
 
 from tests.publisher import Neighbours, Outgoing, publish
 from tests.running import ROOT, TOKEN, Hook, Wanglou, hook, site
-from tests.servers import Mosquitto, binary, mosquitto
+from tests.servers import Mosquitto, binary, free_port, mosquitto
 
 DESK: ViewportSize = {"width": 1440, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -132,6 +132,40 @@ rules:
 """
 
 
+def _crew(url: str) -> dict[str, Any]:
+    """Wang is reached by `group`, but not by `pager`; Li leads; East reinforces; above them is 119. The ladder climbs within seconds."""
+    nowhere = f"http://127.0.0.1:{free_port()}/"
+    rungs = (("0s", ["station", "duty"]), ("4s", ["duty", "leader"]), ("8s", ["neighbour"]), ("12s", ["authority"]))
+    people = (
+        ("wang", "王值班", "Wang", "responder"),
+        ("li", "李站长", "Li", "leader"),
+        ("chen", "陈队员", "Chen", "responder"),
+    )
+    channels = {"hook": url, "group": url, "pager": nowhere, "fire-119": url}
+    return {
+        "channels": {name: {"kind": "webhook", "url": to} for name, to in channels.items()} | {"topics": {"kind": "mqtt"}},
+        "people": [
+            {"id": key, "name": {"zh": zh, "en": en}, "role": role, "channels": ["pager", "group"] if key == "wang" else ["group"]}
+            for key, zh, en, role in people
+        ],
+        "stations": [
+            {
+                "id": "post", "name": {"zh": "西门微型消防站", "en": "West gate post"}, "zones": ["*"],
+                "recipients": ["hook", "topics"], "people": ["wang", "li"], "neighbours": ["east"],
+            },
+            {
+                "id": "east", "name": {"zh": "东门微型消防站", "en": "East gate post"}, "zones": ["site0/z3"],
+                "recipients": ["group"], "people": ["chen"],
+            },
+            {
+                "id": "fire-119", "name": {"zh": "119 指挥中心", "en": "119"}, "zones": ["*"], "recipients": ["fire-119"],
+                "authority": True,
+            },
+        ],
+        "ladders": {"FIRE": {"rungs": [{"after": after, "call": call} for after, call in rungs]}},
+    }  # fmt: skip
+
+
 class House:
     """A broker, a daemon and whom it calls; four zones `z0` to `z3`, a device `z1-a` is in `z1`."""
 
@@ -139,7 +173,7 @@ class House:
         self.broker, self.called, self.daemon = broker, called, daemon
         self._clock = Neighbours([])
 
-    def says(self, device: str, **values: float | bool) -> None:
+    def says(self, device: str, **values: float | bool | str) -> None:
         """A device of the house measures; the broker has it when this returns."""
         quiet = self._clock.reading(f"site0/{device}", 0.01)
         said = json.loads(quiet.payload) | values
@@ -173,10 +207,12 @@ class House:
 
 
 @contextmanager
-def house(folder: Path, **settings: Any) -> Iterator[House]:
-    """Running until the end of the block; `settings` go into its site file."""
+def house(folder: Path, *, zones: int = 4, crew: bool = False, **settings: Any) -> Iterator[House]:
+    """Running until the end of the block; `settings` go into its site file. With a `crew` there are people to be called."""
     with mosquitto(folder) as broker, hook() as called:
-        config = site(folder, mqtt=broker.port, webhook=called.url, zones=4, book=BOOK, **settings)
+        if crew:
+            settings = _crew(called.url) | settings
+        config = site(folder, mqtt=broker.port, webhook=called.url, zones=zones, book=BOOK, **settings)
         with Wanglou(config) as daemon:
             yield House(broker, called, daemon)
 

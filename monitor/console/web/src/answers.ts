@@ -46,6 +46,18 @@ export interface Incident {
   resolve_due_at: Moment | null;
   disposition: Disposition | null;
   overdue: string[];
+  measured_at: Moment | null;
+  sensed_at: Moment | null;
+  acknowledged_by: string;
+  warned: string[];
+  handed_over_at: Moment | null;
+  /** In a flood: the incident under whose dispatches this one goes. */
+  lead: string;
+  members: number;
+  /** The measure that keeps it from paging. */
+  withheld: string;
+  /** The drill that it belongs to; never a real danger. */
+  exercise: string;
   revision: number;
 }
 
@@ -64,6 +76,18 @@ export interface Entry {
   detail: Record<string, Value | null>;
 }
 
+export interface Named {
+  key: string;
+  name: Words;
+}
+
+/** What of a push's message the page looks at; see docs/wire-format.md. */
+export interface PushBody {
+  type?: string;
+  station?: Named | null;
+  to?: (Named & { role: string }) | null;
+}
+
 export interface Push {
   key: string;
   at: Moment;
@@ -75,12 +99,17 @@ export interface Push {
   reply: string;
   next_at: Moment | null;
   expires_at: Moment;
+  body: PushBody;
 }
+
+export type Target = "station" | "duty" | "leader" | "neighbour" | "manager" | "residents" | "authority";
 
 export interface IncidentDetail {
   incident: Incident;
   timeline: Entry[];
   pushes: Push[];
+  /** Who is called next, unless somebody acknowledges before; null when nobody is. */
+  next_call: { at: Moment; targets: Target[] } | null;
   now: Moment;
   position: number;
 }

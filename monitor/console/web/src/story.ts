@@ -1,12 +1,14 @@
 /** A timeline entry as one plain sentence. Knows no view and no request; names come through the lookups. */
-import type { Entry, Kind, Value } from "./answers";
-import { language, pick, t } from "./i18n";
-import { isIdle, quantityName, value as formatValue } from "./format";
-import { WORDS, type Key } from "./words";
+import type { Entry, Value } from "./answers";
+import { serverNow } from "./clock";
+import { language, named, t } from "./i18n";
+import { isIdle, moment, quantityName, span, value as formatValue } from "./format";
+import { personName, stationName } from "./people";
+import { COMMANDS, COMMAND_REASONS, WORDS, type Key } from "./words";
 import type { Goal } from "./promise";
-import { quantities, stations } from "./store";
+import { quantities } from "./store";
 
-export type Tone = "alarm" | "good" | "bad" | "person" | "plain";
+export type Tone = "alarm" | "good" | "bad" | "person" | "held" | "plain";
 
 export interface Line {
   text: string;
@@ -16,6 +18,8 @@ export interface Line {
   note: string;
   /** The devices, or the zone, that it is about. */
   subjects: string[];
+  /** Who was called, and how. */
+  people: string[];
   readings: string;
   /** How a push fared: detail that most readers do without. */
   delivery: boolean;
@@ -31,6 +35,11 @@ const TONES: Readonly<Record<string, Tone>> = {
   dispatched: "good",
   overdue: "bad",
   uncovered: "bad",
+  exhausted: "bad",
+  handed_over: "alarm",
+  command_failed: "bad",
+  command_done: "good",
+  withheld: "held",
   push_failed: "bad",
   push_dead: "bad",
   acknowledged: "person",
@@ -42,11 +51,6 @@ const TONES: Readonly<Record<string, Tone>> = {
 };
 
 const text = (value: Value | null | undefined): string => (value == null ? "" : String(value));
-
-export function stationName(key: string): string {
-  const station = stations.value.get(key);
-  return station ? pick(station.name) : key;
-}
 
 export function valueWords(): { yes: string; no: string } {
   return { yes: t("yes"), no: t("no") };
@@ -64,39 +68,97 @@ function readingsOf(detail: Entry["detail"]): string {
     .join(language.value === "zh" ? "，" : ", ");
 }
 
+/** A word that has one; otherwise as it stands. */
+const word = (prefix: string, name: string): string => (prefix + name in WORDS ? t((prefix + name) as Key) : name);
+
+const listed = (names: readonly string[]): string => names.join(language.value === "zh" ? "、" : ", ");
+
+/** Which sentence: some steps have several. */
+function keyOf({ step, detail, incident }: Entry): string {
+  const by = text(detail["by"]);
+  switch (step) {
+    case "returned":
+      return detail["latched"] === true ? "returnedLatched" : step;
+    case "resolved":
+      return by === "" ? "resolvedItself" : step;
+    case "closed":
+      // Nobody ends a drill: its time or a real fire does (rules/response.py).
+      return by !== "" ? step : detail["note"] === "a real fire" ? "drillOverFire" : "drillOver";
+    case "flood":
+      return detail["lead"] === incident ? "floodLead" : step;
+    case "commanded":
+      return detail["mode"] === "dry-run" ? "commandedDry" : detail["mode"] === "refused" ? "commandedNot" : step;
+    case "push_queued":
+      return isAround(detail) ? "calledAround" : isSpread(detail) ? "calledSpread" : step;
+    default:
+      return step;
+  }
+}
+
+const isAround = (detail: Entry["detail"]): boolean => text(detail["step"]).startsWith("around");
+const isSpread = (detail: Entry["detail"]): boolean => text(detail["step"]).startsWith("spread");
+
+/** How a push fared: detail that most readers do without. That somebody else is called in place of a failed call is not. */
+export const isDelivery = ({ step, detail }: Entry): boolean =>
+  step.startsWith("push_") && !(step === "push_queued" && (isAround(detail) || isSpread(detail)));
+
+/** `短信 → 王值班`; of a station's own channel its name alone. */
+function called(detail: Entry["detail"]): string {
+  const [channel, to] = [text(detail["channel"]), text(detail["to"])];
+  return to === "" ? channel : t("toWhom", { channel, who: personName(to) });
+}
+
 /** The words of a step, without what it is about. */
-function sentence({ step, detail }: Entry): string {
-  const title = language.value === "zh" ? text(detail["title_zh"]) : text(detail["title_en"]);
-  if (step === "returned" && detail["latched"] === true) return t("step_returnedLatched");
-  if (step === "resolved" && text(detail["by"]) === "") return t("step_resolvedItself");
-  const key = `step_${step}`;
-  if (!(key in WORDS)) return step;
-  const kind = text(detail["kind"]);
-  const disposition = text(detail["disposition"]);
+function sentence(entry: Entry): string {
+  const { detail } = entry;
+  const key = `step_${keyOf(entry)}`;
+  if (!(key in WORDS)) return entry.step;
+  const parts = (name: string): string[] => text(detail[name]).split(", ").filter(Boolean);
   return t(key as Key, {
-    title,
-    kind: kind in WORDS ? t(kind as Kind) : kind,
+    title: language.value === "zh" ? text(detail["title_zh"]) : text(detail["title_en"]),
+    kind: word("", text(detail["kind"])),
     station: stationName(text(detail["station"])) || t("noStation"),
-    channel: text(detail["channel"]),
+    channel: called(detail),
     attempt: text(detail["attempt"]),
-    goal: step === "overdue" ? t(`goal_${text(detail["goal"]) as Goal}`) : "",
-    disposition: `disposition_${disposition}` in WORDS ? t(`disposition_${disposition}` as Key) : disposition,
+    goal: word("goal_", text(detail["goal"]) as Goal),
+    disposition: word("disposition_", text(detail["disposition"])),
+    rung: Number(detail["rung"] ?? 0) + 1,
+    targets: listed(parts("targets").map((target) => word("target_", target))),
+    to: listed(parts("to").map(stationName)),
+    left: span(Number(detail["left"] ?? 0) * 1000, language.value),
+    lead: text(detail["lead"]),
+    measure: word("measure_", text(detail["measure"])),
+    until: moment(Date.parse(text(detail["until"])) || 0, serverNow()),
+    command: named(COMMANDS, text(detail["command"])),
   });
+}
+
+/** What stands below the sentence. */
+function noteOf({ step, detail }: Entry): string {
+  const reply = text(detail["reply"]);
+  if (step === "withheld") return [text(detail["why"]), text(detail["compensation"])].filter(Boolean).join(" · ");
+  if (step.startsWith("command")) return [named(COMMAND_REASONS, text(detail["why"])), reply].filter(Boolean).join(" · ");
+  if (step === "closed" && text(detail["by"]) === "") return "";
+  if (step === "resolved" && text(detail["by"]) === "") return "";
+  const evidence = text(detail["evidence"]);
+  const remark = `freshness_${evidence}` in WORDS ? t("evidence", { what: t(`freshness_${evidence}` as Key) }) : "";
+  const via = `via_${text(detail["via"])}` in WORDS ? t(`via_${text(detail["via"])}` as Key) : "";
+  return text(detail["note"]) || reply || remark || via;
 }
 
 export function tell(entry: Entry): Line {
   const { step, detail } = entry;
-  const evidence = text(detail["evidence"]);
-  const doubtful = `freshness_${evidence}` in WORDS;
-  const remark = doubtful ? t("evidence", { what: t(`freshness_${evidence}` as Key) }) : "";
+  const instead = step === "push_queued" && !isDelivery(entry);
   return {
     text: sentence(entry),
-    tone: TONES[step] ?? "plain",
-    by: text(detail["by"]),
-    note: text(detail["note"]) || text(detail["reply"]) || remark,
+    tone: instead ? "bad" : (TONES[step] ?? "plain"),
+    // What a device did by itself has no person; a command's `by` says how it was shown.
+    by: step.startsWith("command") ? "" : text(detail["by"]),
+    note: noteOf(entry),
     subjects: [text(detail["device"]) || text(detail["subject"])].filter(Boolean),
+    people: instead ? [called(detail)] : [],
     readings: readingsOf(detail),
-    delivery: step.startsWith("push_"),
+    delivery: isDelivery(entry),
   };
 }
 
@@ -111,6 +173,7 @@ export function condense(entries: readonly Entry[]): [Entry, Line][] {
     const same = before?.step === entry.step && last?.text === line.text && last.readings === line.readings;
     if (last && same && last.note === line.note && Date.parse(entry.at) - Date.parse(before.at) < TOGETHER_MS) {
       last.subjects = [...new Set([...last.subjects, ...line.subjects])];
+      last.people = [...new Set([...last.people, ...line.people])];
     } else lines.push([entry, line]);
   }
   return lines;

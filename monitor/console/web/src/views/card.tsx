@@ -5,7 +5,7 @@ import { age, moment } from "../format";
 import { language, pick, t } from "../i18n";
 import { deviceName } from "../known";
 import { incidentHref, deviceHref } from "../router";
-import { stationName } from "../story";
+import { stationName } from "../people";
 import { Actions } from "./actions";
 import { Icon, KindBadge } from "./parts";
 import { Countdown, Segments } from "./promise";
@@ -31,6 +31,12 @@ function Facts({ incident }: { incident: Incident }) {
         <dt>{t("station")}</dt>
         <dd>{incident.station ? stationName(incident.station) : t("noStation")}</dd>
       </div>
+      {incident.acknowledged_by && (
+        <div>
+          <dt>{t("takenBy")}</dt>
+          <dd class="taken-by">{incident.acknowledged_by}</dd>
+        </div>
+      )}
       {incident.last_device && (
         <div>
           <dt>{t("lastDevice")}</dt>
@@ -59,6 +65,7 @@ export function IncidentCard({ incident, full = false }: { incident: Incident; f
         <KindBadge kind={incident.kind} />
         {incident.suspected && <span class="chip chip-suspected">{t("suspected")}</span>}
         <span class={`chip chip-${incident.condition}`}>{t(incident.condition)}</span>
+        {incident.handed_over_at && <span class="chip chip-handed">{t("handedOver")}</span>}
         <span class={`chip chip-state chip-state-${incident.state}`}>{t(incident.state)}</span>
       </div>
       <div class="card-what">

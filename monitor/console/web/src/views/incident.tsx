@@ -5,10 +5,12 @@ import type { Incident, IncidentDetail } from "../answers";
 import { readIncident } from "../api";
 import { pick, t } from "../i18n";
 import { deviceName } from "../known";
+import { learnNames } from "../people";
 import { deviceHref } from "../router";
 import { epoch, incidents, live, newest, rules } from "../store";
 import { useDoing } from "./actions";
 import { ReadingsAround } from "./around";
+import { WhoWasCalled } from "./called";
 import { IncidentCard } from "./card";
 import { ErrorNote, Loading, Section } from "./parts";
 import { Timeline } from "./timeline";
@@ -87,6 +89,7 @@ export function IncidentView({ id }: { id: string }) {
   const read = async (): Promise<void> => {
     try {
       const found = await readIncident(id);
+      learnNames(found.pushes);
       // Two questions may overtake each other; the one that knows more wins.
       if (found.position >= (detail.peek()?.position ?? 0)) detail.value = found;
       error.value = null;
@@ -116,6 +119,7 @@ export function IncidentView({ id }: { id: string }) {
           <ReadingsAround incident={incident} />
         </div>
         <div>
+          <WhoWasCalled detail={it} incident={incident} />
           <Timeline entries={it.timeline} pushes={it.pushes} />
           {incident.state !== "closed" && <AddNote incident={incident} then={() => void read()} />}
           <Involved incident={incident} />

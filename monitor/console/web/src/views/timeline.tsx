@@ -5,7 +5,7 @@ import { serverNow } from "../clock";
 import { moment } from "../format";
 import { language, t } from "../i18n";
 import { deviceName } from "../known";
-import { condense, type Line } from "../story";
+import { condense, isDelivery, type Line } from "../story";
 import { Section } from "./parts";
 
 function Row({ entry, line }: { entry: Entry; line: Line }) {
@@ -17,6 +17,7 @@ function Row({ entry, line }: { entry: Entry; line: Line }) {
       <div>
         <p>
           {line.by && <b class="by">{line.by}</b>} {line.text}
+          {line.people.length > 0 && `${language.value === "zh" ? "：" : ": "}${line.people.join(language.value === "zh" ? "；" : "; ")}`}
         </p>
         {(line.subjects.length > 0 || line.readings) && (
           <p class="dim">
@@ -31,9 +32,9 @@ function Row({ entry, line }: { entry: Entry; line: Line }) {
 
 export function Timeline({ entries, pushes }: { entries: readonly Entry[]; pushes: readonly Push[] }) {
   const details = useSignal(false);
-  const deliveries = entries.filter((entry) => entry.step.startsWith("push_"));
-  const shown = details.value ? entries : entries.filter((entry) => !entry.step.startsWith("push_"));
-  const waiting = pushes.filter((push) => push.next_at !== null && push.outcome !== "accepted");
+  const deliveries = entries.filter(isDelivery);
+  const shown = details.value ? entries : entries.filter((entry) => !isDelivery(entry));
+  const waiting = pushes.filter((push) => push.next_at !== null && push.outcome === "retry");
   return (
     <Section
       title={t("timeline")}
