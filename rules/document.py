@@ -99,11 +99,14 @@ class Document:
     def _written(self, loc: tuple[int | str, ...]) -> Path:
         """Pydantic's location without the names of union branches that it puts in between."""
         path: Path = ()
+        here: Any = self.data
         for step in loc:
             if (*path, step) in self._marks:
-                path = (*path, step)
-        rest = loc[-1:] if loc and path[-1:] != loc[-1:] and isinstance(loc[-1], str) and loc[-1].isidentifier() else ()
-        return (*path, *rest)
+                path, here = (*path, step), here[step]
+        if not loc or path[-1:] == loc[-1:] or not isinstance(loc[-1], str) or not loc[-1].isidentifier():
+            return path
+        # What a whole entry does wrong ends in the branch's name, which is the entry's kind.
+        return path if isinstance(here, dict) and here.get("kind") == loc[-1] else (*path, loc[-1])
 
     def _build(self, node: yaml.Node, path: Path) -> Any:
         self._marks[path] = node.start_mark

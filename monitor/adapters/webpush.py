@@ -88,9 +88,9 @@ class WebPush:
 
     async def check(self) -> str:
         """Reach the push services in use; nobody is told anything."""
-        known = f"subscribed browsers: {len(self._subscriptions)}"
         if not len(self._subscriptions):
-            return f"the key is good; {known}, so nobody can be reached yet"
+            raise TryAgain("no browser is subscribed, so nobody can be reached: turn notifications on in the page")
+        known = f"subscribed browsers: {len(self._subscriptions)}"
         for host in self._subscriptions.hosts[:3]:
             scheme = "http" if host.startswith("127.0.0.1") else "https"
             known += f"; {await Address(f'{scheme}://{host}/').reach()}"

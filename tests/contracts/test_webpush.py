@@ -175,7 +175,8 @@ async def test_a_hanging_service_leaves_no_connection_behind(poster: Poster, tmp
 
 async def test_a_check_pages_nobody(poster: Poster, tmp_path: Path) -> None:
     kept = store(tmp_path)
-    assert "subscribed browsers: 0, so nobody can be reached yet" in await channel(poster, kept).check()
+    with pytest.raises(TryAgain, match="no browser is subscribed, so nobody can be reached"):
+        await channel(poster, kept).check()
     async with provider(ok("")) as server:
         await kept.add(Browser().subscription(f"{server.url}/send/abc"))
         assert "subscribed browsers: 1; http://127.0.0.1" in await channel(poster, kept).check()
