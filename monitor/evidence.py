@@ -10,14 +10,15 @@ import hashlib
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from monitor.chain import canonical
-from monitor.ports import Message, OutboxRow, TimelineRow
+from monitor.decoders.registry import decode
+from monitor.ports import Message, OutboxRow, TimelineRow, Verdict
 from monitor.tape import rfc3339_micros
-from rules.model import Micros, Step
+from rules.model import Micros, Step, Value
 from rules.rulebook import book_digest
 
 FORMAT = "wanglou-evidence-1"
@@ -77,10 +78,19 @@ def photos_of(timeline: Iterable[TimelineRow]) -> list[str]:
         found
         for row in timeline
         for name, value in row.detail.items()
-        if name.startswith("photo") and isinstance(value, str)
+        if name.rpartition(".")[2].startswith("photo") and isinstance(value, str)
         for found in _PHOTO.findall(value)
     )
     return list(dict.fromkeys(named))
+
+
+def said(messages: Iterable[Heard]) -> Iterator[tuple[Micros, str, Mapping[str, Value]]]:
+    """(arrival, device, values) of the messages that were evaluated."""
+    for it in messages:
+        if it.verdict in (Verdict.LIVE, Verdict.LATE, Verdict.FUTURE, Verdict.RETAINED):
+            decoded = decode(it.message.topic, it.message.payload)
+            if decoded is not None:
+                yield it.message.at, it.device, decoded.values
 
 
 def document(it: Dossier, photos: Mapping[str, int | None], *, made_at: Micros, program: str) -> Document:

@@ -273,8 +273,8 @@ class Api:
         Draft202012Validator({**schema, "components": self.document["components"]}).validate(value)
 
     def operation(self, method: str, path: str) -> dict[str, Any]:
-        """The operation whose path template fits; the template with the fewest parameters goes first."""
-        for template in sorted(self.document["paths"], key=lambda t: t.count("{")):
+        """The operation whose path template fits; the template with the fewest parameters goes first, the longest of those."""
+        for template in sorted(self.document["paths"], key=lambda t: (t.count("{"), -len(t))):
             # Only the last parameter may hold slashes (a device's own name).
             pattern = re.sub(r"{\w+}$", ".+", template)
             pattern = re.sub(r"{\w+}", "[^/]+", pattern)

@@ -18,7 +18,10 @@ import typer
 from monitor import wiring
 from monitor.cli.terminal import Config, err, fail, read_site
 from monitor.console.answers_reports import NuisanceAnswer, SlaAnswer
+from monitor.evidence import said
 from monitor.ports import Records
+from monitor.reports.incident import charted, told
+from monitor.reports.incident_page import incident_page
 from monitor.reports.nuisance import nuisance
 from monitor.reports.nuisance_page import nuisance_page
 from monitor.reports.nuisance_sheet import NuisanceTable, nuisance_sheet
@@ -112,6 +115,25 @@ def nuisances(
         Format.JSON: lambda: NuisanceAnswer.of(report).model_dump_json(),
     }
     write(ways[form](), output)
+
+
+@reports_app.command("incident")
+def one_incident(
+    incident: Annotated[str, typer.Argument(help="The incident's id, inc-000001.")],
+    output: Output = None,
+    config: Config = Path("site.yaml"),
+) -> None:
+    """One incident as a page to be printed: promise, readings (off the tape), calls, timeline, the head of its chain."""
+    settings = read_site(config)[0]
+    places, now = settings.neighbourhood(), present()
+    found = ask(settings, lambda records: told(records, incident, places, now))
+    if found is None:
+        fail(f"there is no incident {incident}", 2)
+    try:
+        kept = wiring.dossier(settings.data.folder, incident)
+    except (LedgerError, OSError, ValueError) as error:
+        fail(error)
+    write(incident_page(charted(found, said(kept.messages)) if kept is not None else found), output)
 
 
 def _meet(places: Neighbourhood, settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""Reports of a month: service levels, nuisance alarms; as JSON, CSV or a page to be printed.
+"""Reports of a month (service levels, nuisance alarms) as JSON, CSV or a page to be printed; and of one incident, as a page.
 
 Counts nothing: `monitor/reports/` does. What takes long is done in a thread, so that nothing else waits for it.
 """
@@ -13,9 +13,11 @@ from aiohttp import web
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from monitor.console.answers_reports import NuisanceAnswer, SlaAnswer
-from monitor.console.context import clean, context, json_of, question
+from monitor.console.context import NoQuestion, clean, context, json_of, question
 from monitor.console.preferences import preferred
 from monitor.console.problems import Problem
+from monitor.reports.incident import story
+from monitor.reports.incident_page import incident_page
 from monitor.reports.nuisance import nuisance
 from monitor.reports.nuisance_page import nuisance_page
 from monitor.reports.nuisance_sheet import NuisanceTable, nuisance_sheet
@@ -95,6 +97,19 @@ async def nuisances(request: web.Request) -> web.StreamResponse:
         "text/csv": lambda: nuisance_sheet(report, NuisanceTable(asked.table)),
     }
     return await told(request, asked.format, ways, f"nuisance-{month}-{asked.table}")
+
+
+async def incident(request: web.Request) -> web.StreamResponse:
+    """One incident, whole, to be printed or kept."""
+    it = context(request)
+    question(NoQuestion, request.query)
+    key = request.match_info["incident"]
+    found = await story(it.board.ledger, key, it.board.neighbourhood, it.history, it.now())
+    if found is None:
+        raise Problem(404, f"There is no incident {clean(key)}.", kind="unknown-incident")
+    body = await asyncio.to_thread(incident_page, found)
+    headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": POLICY}
+    return web.Response(body=body.encode(), headers=headers)
 
 
 def _station(request: web.Request, key: str | None) -> frozenset[str] | None:

@@ -132,4 +132,6 @@ def _hours(hours: Sequence[Tally]) -> Markup:
             bar.append(tag("text", f"{tally.false}/{tally.raised}", x=x + 11, y=115 - tall, text_anchor="middle"))
         parts.append(tag("g", bar))
     drawing = tag("svg", parts, viewBox="0 0 720 142", role="img", aria_label="误报/报警 false/raised")
-    return Markup(drawing + tag("p", Text("深色为误报：误报/报警", "Dark: false alarms; false/raised")))
+    return Markup(
+        tag("div", drawing, class_="wide") + tag("p", Text("深色为误报：误报/报警", "Dark: false alarms; false/raised"))
+    )

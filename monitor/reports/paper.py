@@ -8,11 +8,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from monitor.reports.periods import local
 from rules.model import Micros, Text
+
+_NUMBER = re.compile(r"([\d.,]+( %| s)?|\d+:\d\d(:\d\d)?)(?=<|$)")
+"""A cell of figures: a number, a share, a duration."""
 
 
 class Markup(str):
@@ -22,6 +26,10 @@ class Markup(str):
 
 
 Content: TypeAlias = "str | int | Text | Iterable[Content] | None"
+
+
+MANY = 4
+"""Columns that a small screen can show."""
 
 
 def markup(content: Content) -> Markup:
@@ -41,7 +49,7 @@ def markup(content: Content) -> Markup:
     return Markup("".join(markup(part) for part in content))
 
 
-def tag(name: str, content: Content = "", **attributes: str | int) -> Markup:
+def tag(name: str, content: Content = "", **attributes: str | float) -> Markup:
     """`<name attributes>content</name>`; `_` in an attribute's name stands for `-`, and is cut off at its end."""
     said = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{html.escape(str(value))}"' for key, value in attributes.items()
@@ -49,16 +57,16 @@ def tag(name: str, content: Content = "", **attributes: str | int) -> Markup:
     return Markup(f"<{name}{said}>{markup(content)}</{name}>")
 
 
-def table(headings: Iterable[Content], rows: Iterable[Iterable[Content]], *, kind: str = "") -> Markup:
-    """A table; cells that begin with a digit stand to the right. `kind` is a class of the style sheet."""
+def table(headings: Sequence[Content], rows: Iterable[Iterable[Content]]) -> Markup:
+    """A table; figures stand to the right. One of many columns is scrolled sideways on a small screen rather than squeezed."""
     head = tag("thead", tag("tr", [tag("th", heading, scope="col") for heading in headings]))
     body = tag("tbody", [tag("tr", [_cell(cell) for cell in row]) for row in rows])
-    return tag("div", tag("table", [head, body], class_=kind), class_="wide")
+    return tag("div", tag("table", [head, body], class_="many" if len(headings) > MANY else "few"), class_="wide")
 
 
 def _cell(content: Content) -> Markup:
     text = markup(content)
-    return tag("td", text, class_="n") if text[:1].isdigit() or text == "–" else tag("td", text)
+    return tag("td", text, class_="n") if _NUMBER.match(text) else tag("td", text)
 
 
 def definitions(pairs: Iterable[tuple[Content, Content]]) -> Markup:
@@ -107,10 +115,22 @@ dt small,dd small{display:inline;margin-left:.4em}
 svg{display:block;width:100%;height:auto;break-inside:avoid}
 svg text{font-size:11px;fill:var(--ink)}
 svg .soft{fill:var(--soft)}
+.legend{display:inline-block;margin-right:1.25rem;font-size:.8rem}
+svg.key{display:inline-block;width:26px;height:10px;margin-right:.35em;vertical-align:middle}
 footer{margin-top:2rem;border-top:1px solid var(--line);padding-top:.5rem;color:var(--soft);font-size:.8rem}
 @page{size:A4;margin:14mm 12mm}
-@media print{html{font-size:10.5px}main{max-width:none;padding:0}.wide{overflow:visible}}
-@media (max-width:40rem){main{padding:.75rem}h1{font-size:1.25rem}}
+@media print{html{font-size:10.5px}svg text{font-size:9.5px}main{max-width:none;padding:0}.wide{overflow:visible}}
+.goal{display:grid;grid-template-columns:10rem 1fr 13.5rem;gap:0 .75rem;align-items:center;margin:.3rem 0;break-inside:avoid}
+.goal small{display:inline;margin-left:.4em}
+svg.bar{height:1.1rem}
+@media (max-width:40rem){
+main{padding:.75rem}
+h1{font-size:1.25rem}
+.goal{grid-template-columns:1fr auto}
+.goal svg{grid-row:2;grid-column:1/3}
+table.many{min-width:44rem}
+.wide>svg{min-width:38rem}
+}
 """.replace("\n", "")
 
 _SAVED = (

@@ -543,6 +543,20 @@ async def test_service_levels_as_json_sheet_and_page() -> None:
         assert (await api.ask("GET", path, headers={"Accept": "application/json"})).headers["Vary"] == "Accept"
 
 
+async def test_the_report_of_an_incident_is_a_page_that_loads_nothing() -> None:
+    yard = Yard()
+    await yard.commit(fire())
+    await yard.history.write(series(10))
+    async with yard.console() as api:
+        page = await api.ask("GET", "/api/v1/incidents/i-1/report")
+        assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert page.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'sha256-")
+        assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
+        assert "车库火警" in page.body.decode()
+        assert (await api.get("/api/v1/incidents/i-9/report", 404))["type"].endswith("unknown-incident")
+        assert (await api.ask("GET", "/api/v1/incidents/i-1/report", token=None)).status == 401
+
+
 async def test_nuisance_alarms_as_json_sheet_and_page() -> None:
     yard = Yard()
     await yard.commit(fire())

@@ -374,7 +374,7 @@ def test_photos_are_found_by_the_hashes_in_the_timeline() -> None:
     def row(**detail: object) -> TimelineRow:
         return TimelineRow(1, 0, "i", "note", detail)
 
-    rows = [row(photo=NAME), row(photos=f"{NAME} {'a' * 64}"), row(note="b" * 64), row(photo=3)]
+    rows = [row(**{"reading.photo": NAME}), row(photos=f"{NAME} {'a' * 64}"), row(note="b" * 64), row(photo=3)]
     assert photos_of(rows) == [NAME, "a" * 64]
 
 

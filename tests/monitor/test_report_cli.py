@@ -84,6 +84,15 @@ def test_nuisance_alarms_as_sheet_and_json(config: Path) -> None:
     assert len((config.parent / "hours.csv").read_text("utf-8-sig").splitlines()) == 25
 
 
+def test_an_incident_as_a_page(config: Path) -> None:
+    written = wanglou("report", "incident", "inc-000001", "-c", config, "-o", "i.html", cwd=config.parent)
+    assert written.code == 0, written.err
+    assert "inc-000001" in (config.parent / "i.html").read_text("utf-8")
+    assert wanglou("report", "incident", "inc-000002", "-c", config, cwd=config.parent)[:3] == (
+        2, "", "there is no incident inc-000002\n",
+    )  # fmt: skip
+
+
 def test_what_cannot_be_reported_is_said(config: Path, tmp_path: Path) -> None:
     def said(*arguments: str) -> tuple[int, str]:
         ended = wanglou("report", "sla", "-c", config, *arguments, cwd=config.parent)
