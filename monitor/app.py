@@ -185,8 +185,8 @@ class Daemon:
         photos, contacts = wiring.shelves(self._settings)
         app = make_app(
             self.board, token=api.token, post=post, history=first, statistics=self._statistics, now=self.clock.now,
-            desk=self, links=links, reporting=Reporting(links, desk.take, photos, contacts), page=load_page(),
-            webpush=wiring.push_desk(self._settings, self._browsers),
+            desk=self, links=links, reporting=Reporting(links, desk.take, photos, contacts),
+            webpush=wiring.push_desk(self._settings, self._browsers), doors=wiring.reply_doors(self._settings), page=load_page(),
         )  # fmt: skip
         loop = asyncio.get_running_loop()
         signals = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self._reload_soon}

@@ -32,7 +32,16 @@ from monitor.settings import Settings
 from monitor.settings.sections import Broker, HistorySettings
 from monitor.settings.sections import EmbeddedHistory as EmbeddedSettings
 from monitor.shelf import Shelf
-from monitor.wiring_channels import WORDS, channels, lane_limits, links, push_desk, push_subscriptions, tls_context
+from monitor.wiring_channels import (
+    WORDS,
+    channels,
+    lane_limits,
+    links,
+    push_desk,
+    push_subscriptions,
+    reply_doors,
+    tls_context,
+)
 from rules.model import SECOND, Micros
 
 
@@ -176,6 +185,7 @@ __all__ = [
     "push_desk",
     "push_subscriptions",
     "records",
+    "reply_doors",
     "send",
     "shelves",
     "tap",

@@ -32,6 +32,7 @@ from monitor.outbox import LaneLimits
 from monitor.ports import Channel
 from monitor.posting import Codes
 from monitor.push_subscriptions import PushDesk, PushSubscriptions
+from monitor.replies import Protocol, ReplyDoor
 from monitor.settings import Settings
 from monitor.settings.channels import (
     AppriseChannel,
@@ -62,6 +63,18 @@ WORDS = {name: (q.zh, q.en, q.unit) for name, q in CATALOGUE.items()}
 def tls_context(tls: Tls | None) -> ssl.SSLContext | None:
     """None for plain TCP. Raises OSError when a certificate file cannot be used."""
     return None if tls is None else client_context(tls)
+
+
+def reply_doors(settings: Settings) -> dict[str, ReplyDoor]:
+    """The channels that may reply, and how they prove themselves."""
+    return {
+        name: ReplyDoor(
+            Protocol.DINGTALK if isinstance(c, DingTalkChannel) else Protocol.STANDARD,
+            c.reply_secret.get_secret_value(),
+        )
+        for name, c in settings.channels.items()
+        if c.reply_secret is not None
+    }
 
 
 def links(settings: Settings, now: Callable[[], Micros]) -> Links:

@@ -23,6 +23,7 @@ from monitor.console.page import File
 from monitor.console.page import routes as page_routes
 from monitor.console.probes import REGISTRY
 from monitor.console.problems import expect, problems
+from monitor.console.replying import REPLIES, Replies
 from monitor.console.reporting import Reporting, add_reporting
 from monitor.console.routes import ROUTES, Route
 from monitor.console.session import SESSIONS, Sessions
@@ -30,6 +31,7 @@ from monitor.console.stream import end_streams
 from monitor.links import Links
 from monitor.ports import History
 from monitor.push_subscriptions import PushDesk
+from monitor.replies import ReplyDoor
 from rules.model import Micros
 
 
@@ -45,6 +47,7 @@ def make_app(
     webpush: PushDesk | None = None,
     links: Links | None = None,
     reporting: Reporting | None = None,
+    doors: Mapping[str, ReplyDoor] | None = None,
     page: Mapping[str, File] | None = None,
     hosts: Collection[str] = (),
     heartbeat: float = 5.0,
@@ -55,10 +58,10 @@ def make_app(
     """The application, ready to be served. Times in seconds.
 
     `desk` answers for the rules in force, `webpush` for browsers that want notifications; without them their routes are not
-    available. `links` are what people are sent; without them the pages behind them are not served, and without `reporting`
-    nobody can report. `page` are the files of the web page
-    by their path; anybody may read them, they hold no reading. `hosts` are the names (without port) under which the console
-    may be called; empty means any. Raises ValueError for an empty token.
+    available. `links` are what people are sent; without them the pages behind them are not served, without `reporting` nobody
+    can report, and only the channels in `doors` may reply. `page` are the files of the web page by their path; anybody may read
+    them, they hold no reading. `hosts` are the names (without port) under which the console may be called; empty means any.
+    Raises ValueError for an empty token.
     """
     sessions, files = Sessions(token, now), page or {}
     middlewares = [problems, guard(sessions, OPEN_PATHS | files.keys(), hosts)]
@@ -90,6 +93,7 @@ def make_app(
     app.add_routes(page_routes(files))
     if links is not None:
         add_answering(app, links)
+    app[REPLIES] = Replies(doors or {})
     if reporting is not None:
         add_reporting(app, reporting)
     app.on_response_prepare.append(protect)

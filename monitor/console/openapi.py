@@ -35,6 +35,7 @@ _REASONS = {
     415: "Not application/json",
     421: "This host name is not served",
     422: "The body has the wrong shape",
+    429: "Too often; see Retry-After",
     500: "Something unexpected; the log tells more under `instance`",
     501: "No history is configured",
     502: "The history refused the question",
@@ -56,6 +57,12 @@ _EXAMPLES = {
 }
 
 _HEADERS = {
+    "webhook-id": (
+        "Standard Webhooks: the same on every attempt. DingTalk sends its own headers instead.",
+        {"type": "string"},
+    ),
+    "webhook-timestamp": ("Standard Webhooks: seconds since 1970.", {"type": "string"}),
+    "webhook-signature": ("Standard Webhooks: v1, and the signature.", {"type": "string"}),
     "Last-Event-ID": ("Id of the last entry that arrived.", {"type": "string", "pattern": r"^\d{1,18}$"}),
     "Accept": ("text/csv for CSV.", {"type": "string"}),
 }

@@ -33,6 +33,7 @@ TITLES = {
     417: ("expectation", "不支持该 Expect / This expectation is not supported"),
     421: ("misdirected", "主机名不被允许 / This host name is not served here"),
     422: ("invalid", "内容有误 / The content is wrong"),
+    429: ("too-many", "过于频繁 / Too many requests"),
     500: ("internal", "内部错误 / Something went wrong here"),
     501: ("no-history", "没有历史库 / No history is configured"),
     502: ("history-refused", "历史库拒绝 / The history refused the question"),

@@ -8,9 +8,9 @@ from __future__ import annotations
 import base64
 import binascii
 from importlib.util import find_spec
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias, get_args
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from monitor.push_subscriptions import SERVICES
 from monitor.settings.fields import (
@@ -61,6 +61,14 @@ class Pushing(Section):
     """Pushes above this wait, the gravest first."""
     concurrency: Whole = Field(default=4, ge=1, le=100)
     """Attempts at the same time."""
+    reply_secret: Secret | None = None
+    """With it the channel may call back to answer an incident: a DingTalk robot's AppSecret, else a signing secret, `whsec_…`."""
+
+    @field_validator("reply_secret")
+    @classmethod
+    def _signs(cls, secret: SecretStr | None) -> SecretStr | None:
+        robot = "dingtalk" in get_args(cls.model_fields["kind"].annotation)
+        return secret if secret is None or robot else _signing_secret(secret)
 
 
 class WebhookChannel(Pushing):

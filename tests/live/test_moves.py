@@ -1,18 +1,48 @@
-"""A duty room answers over a real broker: the move is committed, outlives a SIGKILL, and one that waited for the daemon counts."""
+"""A duty room answers over a real broker, a gateway by its reply: committed, through a SIGKILL, and after waiting for the daemon."""
 
 from __future__ import annotations
 
 import json
+import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.monitor.test_replies import SECRET, signed
 from tests.publisher import Outgoing, publish
 from tests.running import BOOK, Wanglou, hook, site
 from tests.servers import mosquitto
 
 pytestmark = pytest.mark.live
+
+
+def test_a_channel_that_may_reply_answers_what_it_was_told_of(tmp_path: Path) -> None:
+    with mosquitto(tmp_path) as broker, hook() as called:
+        told = {"kind": "webhook", "url": called.url, "reply_secret": SECRET}
+        daemon = Wanglou(
+            site(
+                tmp_path,
+                mqtt=broker.port,
+                webhook=called.url,
+                book=BOOK,
+                channels={"hook": told, "topics": {"kind": "mqtt"}},
+            )
+        )
+        with daemon:
+            publish(broker.port, [Outgoing("wl/site0/smoke-1/up", b'{"smoke_density": 0.9}')])
+            daemon.wait_for(lambda: daemon.get("/api/v1/incidents")["items"], "the fire", 15)
+            body = json.dumps({"incident": "inc-000001", "verb": "acknowledge", "by": "值班室"}).encode()
+            headers = signed(body, time.time_ns() // 1000) | {"Content-Type": "application/json"}
+            for _ in range(2):
+                request = urllib.request.Request(f"http://127.0.0.1:{daemon.port}/api/v1/reply/hook", body, headers)
+                with urllib.request.urlopen(request, timeout=10) as answer:
+                    assert json.loads(answer.read())["zh"] == "已记录：值班室 接警"
+            found = daemon.get("/api/v1/incidents/inc-000001")
+            assert found["incident"]["acknowledged_by"] == "值班室"
+            assert [e["detail"]["via"] for e in found["timeline"] if e["step"] == "acknowledged"] == ["reply"]
+            assert SECRET not in daemon.log.read_text("utf-8")
 
 
 def test_moves_over_the_broker(tmp_path: Path) -> None:

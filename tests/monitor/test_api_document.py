@@ -63,7 +63,7 @@ async def test_only_the_probes_and_the_login_are_open() -> None:
     open_paths = {
         path for path, item in document["paths"].items() for operation in item.values() if "security" in operation
     }
-    assert open_paths == {"/healthz", "/readyz", "/api/v1/session"}
+    assert open_paths == {"/healthz", "/readyz", "/api/v1/session", "/api/v1/reply/{channel}"}
     async with Yard().console() as api:
         for path, item in document["paths"].items():
             # Asked for a session, one who has none is told so: that 401 is the answer.
