@@ -48,6 +48,8 @@ def blanks(push: Push, *, voice: bool, english: bool = False, link: str = "") ->
     language = 1 if english else 0
     mark = _DRILL[language] if drill(push) else ""
     what = _aloud(matter(push, language)) if voice else matter(push, language)
+    if others := others_in(push):
+        what += f"等{len(others) + 1}条" if language == 0 else f" and {len(others)} more"
     where = _aloud(place(push, language)) if voice else place(push, language)
     return {
         "text": spoken(push, english=english) if voice else short(push),

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.brevity import CHARACTERS, blanks, fitting, short, spoken
+from monitor.digest import digest
 from rules.model import Kind
 from tests.monitor.test_wording import ATTACKS, a_push
 
@@ -72,6 +73,9 @@ def test_what_a_template_may_ask_for() -> None:
         "link": "https://board.example/a",
     }
     assert blanks(a_push(), voice=True, english=True)["text"].startswith("Fire. ")
+    both = digest([a_push(Kind.FAULT), a_push(Kind.FAULT)])
+    assert blanks(both, voice=False)["title"] == "感烟报警等2条"
+    assert blanks(both, voice=True, english=True)["title"] == "smoke alarm and 1 more"
 
 
 def test_fitting() -> None:
