@@ -134,6 +134,7 @@ class Daemon:
             self.board = Board(
                 self.ledger, self.neighbourhood, lambda: _Devices(self.lookout.engine), self._rules,
                 next_call=lambda incident: self.lookout.engine.next_call(incident),
+                swaps=lambda: self.lookout.engine.swaps,
             )  # fmt: skip
             self.lanes = {
                 name: HistoryLane(
@@ -185,7 +186,7 @@ class Daemon:
         photos, contacts = wiring.shelves(self._settings)
         app = make_app(
             self.board, token=api.token, post=post, history=first, statistics=self._statistics, now=self.clock.now,
-            desk=self, links=links, reporting=Reporting(links, desk.take, photos, contacts),
+            desk=self, submit=self._submit, links=links, reporting=Reporting(links, desk.take, photos, contacts),
             webpush=wiring.push_desk(self._settings, self._browsers), doors=wiring.reply_doors(self._settings), page=load_page(),
         )  # fmt: skip
         loop = asyncio.get_running_loop()

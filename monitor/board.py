@@ -170,12 +170,15 @@ class Board:
         critical: Collection[str] = CRITICAL_SOURCES,
         detectors: Collection[str] = DETECTOR_KINDS,
         backlog: int = 1_000,
+        swaps: Callable[[], Sequence[Swap]] = lambda: (),
     ) -> None:
         self.ledger = ledger
         self.neighbourhood = neighbourhood
         self.devices = devices
         self.rules = rules
         self.next_call = next_call
+        self.swaps = swaps
+        """The swaps of shifts that are not over."""
         self.detectors = frozenset(detectors)
         self._critical = tuple(critical)
         self._backlog = backlog

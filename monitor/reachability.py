@@ -87,7 +87,7 @@ def unmanned(plan: Plan) -> dict[str, tuple[Span, ...]]:
     """Station → when none of its dispatchers and responders is on duty; those without a roster are not asked."""
     gaps = {}
     for key, roster in plan.rosters.items():
-        week = _spans(_ends_of_shifts([roster.shifts]))
+        week = _spans(ends_of_shifts(roster.shifts))
         empty = [span for span in week if not _on_duty(plan, key, MONDAY + span.since * MINUTE, Target.DUTY)]
         if empty:
             gaps[key] = joined(empty)
@@ -138,7 +138,7 @@ class _Way:
 
     def moments(self) -> list[Span]:
         """The parts of the week within which nothing changes."""
-        ends = _ends_of_shifts(roster.shifts for roster in self.plan.rosters.values())
+        ends = ends_of_shifts(shift for roster in self.plan.rosters.values() for shift in roster.shifts)
         if self.kind is not Kind.FIRE:
             for since, until in {person.quiet for person in self.plan.people.values() if person.quiet is not None}:
                 ends |= {day * DAY_MINUTES + minute for day in range(7) for minute in (since, until)}
@@ -238,10 +238,10 @@ def _on_duty(plan: Plan, station: str, at: Micros, target: Target) -> list[Perso
 # --- weeks ------------------------------------------------------------------------------------------------------------
 
 
-def _ends_of_shifts(rosters: Iterable[Iterable[Shift]]) -> set[int]:
+def ends_of_shifts(shifts: Iterable[Shift]) -> set[int]:
     """Minutes of the week at which a shift begins or ends."""
     ends = set()
-    for shift in itertools.chain.from_iterable(rosters):
+    for shift in shifts:
         length = (shift.until - shift.since) % DAY_MINUTES or DAY_MINUTES
         for day in shift.days:
             begin = day * DAY_MINUTES + shift.since

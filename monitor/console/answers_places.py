@@ -1,4 +1,4 @@
-"""The shapes of what the API says of devices, zones, stations, rules and coverage.
+"""The shapes of what the API says of devices, zones, rules and quantities.
 
 Knows no HTTP; see `answers.py` for what all answers have in common.
 """
@@ -119,41 +119,6 @@ class ZoneList(Answer):
     items: list[ZoneAnswer]
 
 
-class RecipientAnswer(Answer):
-    """A channel that a station listens on, and the kinds that are pushed to it, gravest first."""
-
-    channel: str
-    kinds: list[Kind]
-
-
-class StationAnswer(Answer):
-    """A micro fire station."""
-
-    key: str
-    name: Text
-    zones: list[str]
-    recipients: list[RecipientAnswer]
-
-    @classmethod
-    def of(cls, station: Station) -> StationAnswer:
-        """With sets in a stable order."""
-        return cls(
-            key=station.key,
-            name=station.name,
-            zones=sorted(station.zones),
-            recipients=[
-                RecipientAnswer(channel=r.channel, kinds=sorted(r.kinds, key=lambda kind: kind.rank))
-                for r in station.recipients
-            ],
-        )
-
-
-class StationList(Answer):
-    """All stations, in the order of the site file."""
-
-    items: list[StationAnswer]
-
-
 class QuantityAnswer(Answer):
     """Something that can be measured. `low` and `high` are null where there is no bound."""
 
@@ -223,24 +188,3 @@ class RuleList(Answer):
     """The book in force, in its order."""
 
     items: list[RuleAnswer]
-
-
-class ZoneCoverage(Answer):
-    """How well a zone is watched. A detector is live when it has been heard and has not said that it is offline."""
-
-    zone: str
-    name: Text
-    detectors: int
-    heard: int
-    offline: int
-    live: int
-    covered: bool
-    last_at: Time | None
-
-
-class Coverage(Answer):
-    """Zones with and without a live detector."""
-
-    zones: int
-    covered: int
-    items: list[ZoneCoverage]

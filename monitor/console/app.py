@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from aiohttp import web
 from pydantic import SecretStr
 
-from monitor.board import Board, Post, RuleDesk
+from monitor.board import Board, Post, RuleDesk, Submit
 from monitor.console.answering import add_answering
 from monitor.console.context import BODY_LIMIT, CONTEXT, Context
 from monitor.console.guard import OPEN_PATHS, guard, protect
@@ -45,6 +45,7 @@ def make_app(
     now: Callable[[], Micros],
     desk: RuleDesk | None = None,
     webpush: PushDesk | None = None,
+    submit: Submit | None = None,
     links: Links | None = None,
     reporting: Reporting | None = None,
     doors: Mapping[str, ReplyDoor] | None = None,
@@ -57,11 +58,11 @@ def make_app(
 ) -> web.Application:
     """The application, ready to be served. Times in seconds.
 
-    `desk` answers for the rules in force, `webpush` for browsers that want notifications; without them their routes are not
-    available. `links` are what people are sent; without them the pages behind them are not served, without `reporting` nobody
-    can report, and only the channels in `doors` may reply. `page` are the files of the web page by their path; anybody may read
-    them, they hold no reading. `hosts` are the names (without port) under which the console may be called; empty means any.
-    Raises ValueError for an empty token.
+    `desk` answers for the rules in force, `submit` takes measures and swaps, `webpush` is for browsers that want notifications; without
+    them their routes are not available. `links` are what people are sent; without them the pages behind them are not served, without
+    `reporting` nobody can report, and only the channels in `doors` may reply. `page` are the files of the web page by their path;
+    anybody may read them, they hold no reading. `hosts` are the names (without port) under which the console may be called; empty means
+    any. Raises ValueError for an empty token.
     """
     sessions, files = Sessions(token, now), page or {}
     middlewares = [problems, guard(sessions, OPEN_PATHS | files.keys(), hosts)]
@@ -75,6 +76,7 @@ def make_app(
         now,
         desk=desk,
         webpush=webpush,
+        submit=submit,
         heartbeat=heartbeat,
         write_timeout=write_timeout,
         move_timeout=move_timeout,

@@ -17,7 +17,7 @@ from multidict import MultiMapping
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from monitor.board import Board, Post, RuleDesk, Subscription
+from monitor.board import Board, Post, RuleDesk, Submit, Subscription
 from monitor.console.metrics import Statistics
 from monitor.console.problems import Problem, invalid
 from monitor.ports import History
@@ -42,6 +42,7 @@ class Context:
     now: Callable[[], Micros]
     desk: RuleDesk | None = None
     webpush: PushDesk | None = None
+    submit: Submit | None = None
     heartbeat: float = 5.0
     """Pause after which a silent stream sends a comment."""
     write_timeout: float = 30.0

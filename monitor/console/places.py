@@ -1,4 +1,4 @@
-"""Reading what the site file and the rule book say: devices, zones, stations, rules, and how well each zone is watched.
+"""Reading what the site file and the rule book say: devices, zones, rules and quantities.
 
 Knows neither ledger nor history: all of it is in memory.
 """
@@ -6,29 +6,22 @@ Knows neither ledger nor history: all of it is in memory.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
-from monitor.board import Board
 from monitor.console.answers_places import (
-    Coverage,
     DeviceAnswer,
     DevicePage,
     QuantityAnswer,
     QuantityList,
     RuleAnswer,
     RuleList,
-    StationAnswer,
-    StationList,
     ZoneAnswer,
-    ZoneCoverage,
     ZoneList,
 )
 from monitor.console.context import NoQuestion, clean, context, question, reply
 from monitor.console.problems import Problem
-from rules.model import Micros
 from rules.quantities import CATALOGUE
 
 _STRIDE = 2_000
@@ -44,14 +37,6 @@ class DevicesQuestion(BaseModel):
     kind: str | None = Field(default=None, description="Kind of device, smoke_detector for example.")
     after: str = Field(default="", description="The `next` of the page before.")
     limit: int = Field(default=100, ge=1, le=1000)
-
-
-class CoverageQuestion(BaseModel):
-    """Which zones."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    uncovered: bool = Field(default=False, description="Only zones without a live detector.")
 
 
 async def list_devices(request: web.Request) -> web.StreamResponse:
@@ -93,13 +78,6 @@ async def list_zones(request: web.Request) -> web.StreamResponse:
     return reply(ZoneList(items=[ZoneAnswer.of(z, places.stations_of(key)) for key, z in sorted(places.zones.items())]))
 
 
-async def list_stations(request: web.Request) -> web.StreamResponse:
-    """In the order of the site file."""
-    question(NoQuestion, request.query)
-    stations = context(request).board.neighbourhood.stations
-    return reply(StationList(items=[StationAnswer.of(station) for station in stations]))
-
-
 async def list_rules(request: web.Request) -> web.StreamResponse:
     """In the order of the book."""
     question(NoQuestion, request.query)
@@ -110,58 +88,3 @@ async def list_quantities(request: web.Request) -> web.StreamResponse:
     """The catalogue, so that a page need not know units and words by itself."""
     question(NoQuestion, request.query)
     return reply(QuantityList(items=[QuantityAnswer.of(quantity) for quantity in CATALOGUE.values()]))
-
-
-async def coverage(request: web.Request) -> web.StreamResponse:
-    """Zone by zone, by key."""
-    board = context(request).board
-    asked = question(CoverageQuestion, request.query)
-    tallies = await _tally(board)
-    zones = board.neighbourhood.zones
-    items = [tallies[key].answer(key, zones[key].name) for key in sorted(zones)]
-    covered = sum(item.covered for item in items)
-    shown = [item for item in items if not (asked.uncovered and item.covered)]
-    return reply(Coverage(zones=len(items), covered=covered, items=shown))
-
-
-@dataclass(slots=True)
-class _Tally:
-    detectors: int = 0
-    heard: int = 0
-    offline: int = 0
-    live: int = 0
-    last_at: Micros | None = None
-
-    def answer(self, zone: str, name: object) -> ZoneCoverage:
-        return ZoneCoverage.model_validate(
-            {
-                "zone": zone,
-                "name": name,
-                "detectors": self.detectors,
-                "heard": self.heard,
-                "offline": self.offline,
-                "live": self.live,
-                "covered": self.live > 0,
-                "last_at": self.last_at,
-            }
-        )
-
-
-async def _tally(board: Board) -> dict[str, _Tally]:
-    known, states = board.neighbourhood.devices, board.devices()
-    tallies = {zone: _Tally() for zone in board.neighbourhood.zones}
-    for number, key in enumerate(board.device_keys(), 1):
-        if number % _STRIDE == 0:
-            await asyncio.sleep(0)
-        device = known[key]
-        if device.kind not in board.detectors or device.zone not in tallies:
-            continue
-        tally, state = tallies[device.zone], states.get(key)
-        tally.detectors += 1
-        if state is None:
-            continue
-        tally.heard += 1
-        tally.offline += state.online is False
-        tally.live += state.online is not False
-        tally.last_at = max(state.last_at, tally.last_at or state.last_at)
-    return tallies
