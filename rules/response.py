@@ -428,8 +428,10 @@ class Response:
         case.begin(at)
         case.asked = case.incident.kind.rank
         if alarm.evidence is not Freshness.LIVE:
-            targets = (Target.STATION, Target.DUTY)
-            self._reach(at, case, targets, "incident.verify", f"verify-{case.round}", out)
+            lead = self._cases.get(case.incident.lead)
+            if lead is None or case.incident.kind.rank < lead.incident.kind.rank:
+                targets = (Target.STATION, Target.DUTY)
+                self._caller.reach(at, case, targets, "incident.verify", f"verify-{case.round}", out)
             return
         case.sent = case.incident.kind.rank
         if self._rides(at, case, out):

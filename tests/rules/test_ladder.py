@@ -1,0 +1,256 @@
+"""The ladder at its corners, where a story would say too little: refusals, people and channels that are missing, what the engine tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from rules.engine import Engine
+from rules.model import (
+    HOUR,
+    MINUTE,
+    SECOND,
+    Device,
+    Effect,
+    Freshness,
+    Kind,
+    Measure,
+    Micros,
+    Move,
+    Neighbourhood,
+    Outcome,
+    Push,
+    PushSettled,
+    Reading,
+    Receipt,
+    Recipient,
+    Refused,
+    SlaProfile,
+    Station,
+    Step,
+    Suppress,
+    Swap,
+    Text,
+    Tick,
+    Verb,
+    Zone,
+)
+from rules.people import LADDERS, FloodLimits, Ladder, Person, Plan, Role, Roster, Rung, Shift, Target
+from tests.rules.small_block import T0, book, rule
+
+FIRE = rule("fire", "FIRE", "smoke")
+WATCH = rule("watch", "SUPERVISORY", "battery < 15")
+BOOK = book(FIRE, WATCH)
+
+
+def engine(
+    plan: Plan, *, stations: tuple[Station, ...] | None = None, sla: Mapping[Kind, SlaProfile] | None = None
+) -> Engine:
+    """One smoke detector in one zone; a station with a robot unless told otherwise."""
+    zone = Zone("x/flat", "x", Text("户", "flat"), "dwelling")
+    device = Device("x/s", "x", "smoke_detector", "x/flat", Text("烟感", "smoke"))
+    if stations is None:
+        stations = (Station("east", Text("东", "East"), frozenset({"x/flat"}), (Recipient("robot"),)),)
+    places = Neighbourhood(zones={zone.key: zone}, stations=stations, devices={device.key: device}, sla=sla, plan=plan)
+    return Engine(BOOK, places)
+
+
+def plan(*people: Person, ladders: Mapping[Kind, Ladder] = LADDERS, kinds: Mapping[str, str] | None = None) -> Plan:
+    """All of them at the station east, always on duty."""
+    roster = Roster(tuple(p.key for p in people))
+    return Plan({p.key: p for p in people}, {"east": roster}, channels=kinds or {}, ladders=ladders)
+
+
+def person(key: str, *channels: str, role: Role = Role.RESPONDER) -> Person:
+    return Person(key, Text(key, key), role, channels)
+
+
+def burn(machine: Engine, at: Micros = T0) -> list[Effect]:
+    return machine.handle(Reading(at, "x/s", {"smoke": True}))
+
+
+def keys(effects: list[Effect]) -> list[str]:
+    return [e.key.partition("/")[2] for e in effects if isinstance(e, Push)]
+
+
+# --- who ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_fire_takes_the_first_two_kinds_of_channel_not_the_first_two_channels() -> None:
+    machine = engine(
+        plan(person("a", "sms-1", "sms-2", "ring"), kinds={"sms-1": "sms", "sms-2": "sms", "ring": "voice"})
+    )
+    assert keys(burn(machine)) == ["dispatch-1/robot", "dispatch-1/sms-1@a", "dispatch-1/ring@a"]
+
+
+def test_a_channel_that_failed_last_time_is_tried_after_the_others() -> None:
+    machine = engine(plan(person("a", "sms", "ring", "mail"), person("b", "sms", "ring")))
+    burn(machine)
+    machine.handle(Receipt(T0 + 1, "inc-000001/dispatch-1/sms@a", Outcome.RETRY, 1, "", T0 + SECOND))
+    machine.handle(Receipt(T0 + 2, "inc-000001/dispatch-1/sms@b", Outcome.RETRY, 1, "", T0 + SECOND))
+    pushes = keys(machine.handle(Tick(T0 + 15 * SECOND)))
+    # At 5 s everything that is left goes out; b, who has nothing left, is tried from the front again, the failing channel last.
+    assert pushes[-2:] == ["call1-1/ring@a", "call1-1/ring@b"]
+
+
+def test_people_without_a_way_and_people_who_left_the_file_are_passed_over() -> None:
+    gone = Plan({"a": person("a")}, {"east": Roster(("a", "nobody"))})
+    assert keys(burn(engine(gone))) == ["dispatch-1/robot"]
+
+
+def test_named_neighbours_come_before_those_who_happen_to_cover_the_zone() -> None:
+    flat = frozenset({"x/flat"})
+    names = ("east", "west", "far")
+    stations = tuple(
+        Station(n, Text(n, n), flat if n != "far" else frozenset(), (Recipient(f"robot-{n}"),)) for n in names
+    )
+    machine = engine(Plan(neighbours={"east": ("far", "unknown")}), stations=stations, sla={})
+    burn(machine)
+    assert keys(machine.handle(Tick(T0 + 45 * SECOND))) == ["call3-1/robot-far"]
+    assert keys(machine.handle(Tick(T0 + 120 * SECOND)))[-1] == "call5-1/robot-west"
+
+
+def test_where_no_station_is_those_above_may_be() -> None:
+    above = Station("119", Text("一一九", "119"), frozenset({"x/flat"}), (Recipient("police"),))
+    machine = engine(Plan(authorities=(above,)), stations=())
+    said = [*burn(machine), *machine.handle(Tick(T0 + 30 * MINUTE))]
+    assert [k for k in keys(said) if "police" in k] == ["call5-1/police"]
+    (incident,) = machine.open_incidents
+    assert incident.handed_over_at == T0 + 120 * SECOND
+
+
+def test_those_above_who_do_not_listen_to_this_are_not_called() -> None:
+    deaf = Station("119", Text("一一九", "119"), frozenset({"x/flat"}), (Recipient("police", frozenset({Kind.FAULT})),))
+    machine = engine(Plan(authorities=(deaf,)))
+    burn(machine)
+    machine.handle(Tick(T0 + 30 * MINUTE))
+    assert machine.open_incidents[0].handed_over_at is None
+
+
+# --- the ladder -----------------------------------------------------------------------------------------------------
+
+
+def test_a_ladder_without_repetition_ends_in_silence_and_a_fire_without_one_is_not_left_alone() -> None:
+    short = Ladder((Rung(0, (Target.DUTY,)), Rung(10 * SECOND, (Target.DUTY,))))
+    machine = engine(plan(person("a", "sms"), ladders={Kind.FIRE: short}))
+    said = [*burn(machine), *machine.handle(Tick(T0 + HOUR))]
+    assert [k for k in keys(said) if k.startswith(("dispatch", "call"))] == ["dispatch-1/sms@a", "call1-1/sms@a"]
+    none = engine(plan(person("a", "sms"), ladders={}), sla={})
+    assert keys([*burn(none), *none.handle(Tick(T0 + HOUR))]) == ["spread-1/sms@a"]
+    empty = Ladder(()).rung(0)
+    assert empty is None
+
+
+def test_two_kinds_that_took_it_in_time_spread_nothing() -> None:
+    machine = engine(plan(person("a", "sms", "ring", "mail"), ladders={Kind.FIRE: Ladder((Rung(0, (Target.DUTY,)),))}))
+    burn(machine)
+    for channel in ("sms", "ring"):
+        machine.handle(Receipt(T0 + SECOND, f"inc-000001/dispatch-1/{channel}@a", Outcome.ACCEPTED, 1))
+    assert keys(machine.handle(Tick(T0 + 6 * SECOND))) == []
+
+
+def test_what_was_accepted_before_the_acknowledgement_is_not_withdrawn_the_rest_is() -> None:
+    machine = engine(plan(person("a", "sms", "ring")))
+    burn(machine)
+    machine.handle(Receipt(T0 + 1, "inc-000001/dispatch-1/sms@a", Outcome.ACCEPTED, 1))
+    machine.handle(Receipt(T0 + 2, "inc-000001/dispatch-1/robot", Outcome.RETRY, 2, "", T0 + SECOND))
+    said = machine.handle(Move(T0 + 3 * SECOND, "inc-000001", Verb.ACKNOWLEDGE, "a"))
+    settled = [(e.key.partition("/")[2], e.outcome, e.attempts) for e in said if isinstance(e, PushSettled)]
+    assert settled == [("dispatch-1/robot", Outcome.WITHDRAWN, 2), ("dispatch-1/ring@a", Outcome.WITHDRAWN, 0)]
+    # A failure that crosses the acknowledgement must not bring the push back.
+    late = machine.handle(Receipt(T0 + 4 * SECOND, "inc-000001/dispatch-1/ring@a", Outcome.RETRY, 1, "", T0 + HOUR))
+    assert [(e.outcome, e.next_at) for e in late if isinstance(e, PushSettled)] == [(Outcome.WITHDRAWN, None)]
+
+
+# --- shifts and swaps -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "days", "at", "runs"),
+    [
+        (480, 1200, range(7), 480, True),
+        (480, 1200, range(7), 1200, False),
+        (480, 1200, range(5, 7), 480, False),
+        (1200, 480, range(7), 1199, False),
+        (1200, 480, range(7), 1200, True),
+        (1200, 480, range(7), 479, True),
+        (1200, 480, (0,), 60, False),  # Monday's night shift has not begun on Monday at one in the morning
+        (1200, 480, (6,), 60, True),  # Sunday's goes on
+    ],
+)
+def test_a_shift_runs(since: int, until: int, days: tuple[int, ...], at: int, runs: bool) -> None:
+    monday = T0 + 16 * HOUR  # 2026-11-23T00:00 in China
+    assert Shift("s", ("a",), since, until, frozenset(days)).runs(monday + at * MINUTE) is runs
+
+
+@pytest.mark.parametrize(
+    ("station", "leaves", "takes", "since", "until", "words"),
+    [
+        ("west", "a", "b", 0, HOUR, "no such station"),
+        ("east", "a", "c", 0, HOUR, "no such person"),
+        ("east", "a", "b", HOUR, HOUR, "begins before it ends"),
+        ("east", "a", "b", -2 * HOUR, -HOUR, "begins before it ends"),
+    ],
+)
+def test_a_swap_that_cannot_be_is_refused(
+    station: str, leaves: str, takes: str, since: Micros, until: Micros, words: str
+) -> None:
+    machine = engine(plan(person("a", "sms"), person("b", "ring")))
+    (said,) = machine.handle(Swap(T0, station, leaves, takes, T0 + since, T0 + until, "chief"))
+    assert isinstance(said, Refused)
+    assert words in said.reason
+    assert machine.swaps == []
+
+
+def test_swaps_that_are_over_are_forgotten_with_the_next_one() -> None:
+    machine = engine(plan(person("a", "sms"), person("b", "ring")))
+    first = Swap(T0, "east", "a", "b", T0, T0 + MINUTE, "chief")
+    second = Swap(T0 + HOUR, "east", "b", "a", T0 + HOUR, T0 + 2 * HOUR, "chief")
+    assert machine.handle(first) == []
+    assert machine.swaps == [first]
+    machine.handle(second)
+    assert machine.swaps == [second]
+
+
+# --- measures and exercises -----------------------------------------------------------------------------------------
+
+
+def test_a_measure_on_a_rule_that_is_not_in_force_is_refused_and_others_are_listed() -> None:
+    machine = engine(Plan())
+    (said,) = machine.handle(Suppress(T0, Measure.SHELVED, "x/s", "li", "noise", T0 + HOUR, "unknown"))
+    assert isinstance(said, Refused)
+    assert "no such rule" in said.reason
+    machine.handle(Suppress(T0, Measure.SHELVED, "x/s", "li", "noise", T0 + HOUR, "watch"))
+    machine.handle(Suppress(T0, Measure.TEST, "x/s", "li", "check", T0 + HOUR))
+    assert [s.id for s in machine.suppressions] == ["sup-000001", "sup-000002"]
+    machine.handle(Reading(T0 + 1, "x/s", {"smoke": True}))
+    machine.handle(Tick(T0 + 2 * HOUR))
+    assert machine.suppressions == []
+    assert [i.withheld for i in machine.open_incidents] == ["sup-000002", ""]
+
+
+def test_an_exercise_of_a_stranger_is_a_defect_of_whoever_lets_it_in() -> None:
+    with pytest.raises(LookupError):
+        engine(Plan()).handle(Reading(T0, "x/nobody", {"smoke": True}, exercise="drill-1"))
+
+
+def test_an_exercise_asks_the_rules_of_a_fire_alone() -> None:
+    machine = engine(Plan())
+    assert machine.handle(Reading(T0, "x/s", {"battery": 3.0, "smoke": False}, exercise="drill-1")) == []
+    assert machine.device("x/s") is None
+
+
+# --- floods ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_flood_that_nobody_was_sent_for_has_no_lead() -> None:
+    """Retained messages only show incidents; many of them are no reason to hold back the first live one."""
+    limits = FloodLimits(begins=2, ends=1)
+    machine = engine(Plan(flood=limits))
+    for n in range(3):
+        machine.handle(Reading(T0 + n, "x/s", {"smoke": n % 2 == 0, "battery": 5.0}, Freshness.LATE))
+        machine.handle(Reading(T0 + n, "x/s", {"smoke": n % 2 == 1, "battery": 5.0}, Freshness.LATE))
+    said = machine.handle(Reading(T0 + 10, "x/s", {"smoke": True}))
+    assert "dispatch" in " ".join(keys(said))
+    assert Step.FLOOD not in {getattr(e, "step", None) for e in said} or machine.open_incidents[0].lead == ""
