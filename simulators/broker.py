@@ -11,13 +11,14 @@ import asyncio
 import signal
 import ssl
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
 import aiomqtt
 
-from simulators.wire import Frame, status
+from simulators.wire import Frame, order, status
 
 GATEWAY = "gateway"
 """The device whose connection it is."""
@@ -27,6 +28,8 @@ MOST_AT_ONCE = 1000
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 15.0
 MARK_EVERY_S = 1.0
 FAREWELL_S = 1.0
+KNOWN = 1000
+"""Commands that were carried out and are remembered, so that none is carried out twice."""
 
 
 class Refused(Exception):
@@ -62,8 +65,12 @@ class Publisher:
         speed: float,
         mark: Callable[[int], None],
         say: Callable[[str], None],
+        obey: Callable[[str, str, str], None],
     ) -> None:
-        """`mark` hears about once a second up to which moment everything is acknowledged; `say` what people should know."""
+        """`obey` is given each command that has not expired and is not known: device, command, id.
+
+        `mark` hears about once a second up to which moment everything is acknowledged; `say` what people should know.
+        """
         self._address = address
         self._frames = frames
         self._site = site
@@ -71,6 +78,8 @@ class Publisher:
         self._ends_ms = ends_ms
         self._mark = mark
         self._say = say
+        self._obey = obey
+        self._known: deque[str] = deque(maxlen=KNOWN)
         self._done_ms = begins_ms
         self._marked_at = -MARK_EVERY_S
         self._held: list[Frame] = []
@@ -143,7 +152,7 @@ class Publisher:
 
     async def _stay(self, client: aiomqtt.Client) -> None:
         """Publish while the connection lasts. Raises MqttError when it is lost."""
-        lost = asyncio.create_task(_until_lost(client))
+        lost = asyncio.create_task(self._listen(client))
         sending = asyncio.create_task(self._send(client))
         try:
             done, _ = await asyncio.wait({lost, sending}, return_when=asyncio.FIRST_COMPLETED)
@@ -153,6 +162,17 @@ class Publisher:
             for task in (lost, sending):
                 task.cancel()
             await asyncio.gather(lost, sending, return_exceptions=True)
+
+    async def _listen(self, client: aiomqtt.Client) -> None:
+        """Hear what devices are told, as long as the connection lasts: publish() alone would wait for its time-out."""
+        await client.subscribe(f"wl/{self._site}/+/down", 1)
+        async for message in client.messages:
+            payload = message.payload if isinstance(message.payload, bytes) else b""
+            told = order(message.topic.value, payload)
+            if told is None or told.id in self._known or told.expires_ms < time.time() * 1000:
+                continue
+            self._known.append(told.id)
+            self._obey(told.device, told.command, told.id)
 
     async def _send(self, client: aiomqtt.Client) -> None:
         back = status(0, self._site, GATEWAY, online=True)
@@ -208,9 +228,3 @@ _HOPELESS = frozenset({4, 5, 134, 135})
 def _code(error: aiomqtt.MqttCodeError) -> int:
     """The number in it; a bare one under MQTT 3.1.1."""
     return error.rc if isinstance(error.rc, int) else getattr(error.rc, "value", -1)
-
-
-async def _until_lost(client: aiomqtt.Client) -> None:
-    """Nothing is subscribed to, so this ends only with the connection: publish() alone would wait for its time-out."""
-    async for _ in client.messages:
-        continue

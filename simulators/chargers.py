@@ -25,6 +25,7 @@ class Charger(Device):
         self._leaves_s = rng.uniform(600, 5400)
         self._said_c = world.ambient_c
         self._said_charging = False
+        self._answer: Values = {}
         if life and rng.random() < 0.6:
             self.plug()
             self.port.soc = rng.uniform(0.2, 0.9)
@@ -34,6 +35,14 @@ class Charger(Device):
         """A vehicle comes, with some charge left."""
         capacity = self.rng.choice((12.0, 20.0, 24.0))
         self.port.plug(self.rng.uniform(0.1, 0.6), capacity, capacity / self.rng.uniform(4, 6))
+
+    def obey(self, command: str, identity: str) -> None:
+        """What it is told from afar: it opens its relay, if it can, and answers."""
+        done = command == "cut_power" and self.thing.id not in self.world.welded
+        if done:
+            self.world.cut.add(self.thing.id)
+            self.port.unplug()
+        self._answer = {"command_id": identity, "command_ok": done}
 
     def act(self, now_ms: int, loss: float) -> Values | None:
         """Meter; speak at the check-in, and every two seconds while the port's temperature changes."""
@@ -45,14 +54,15 @@ class Charger(Device):
         due = self._checks_in(now_ms)
         self.due_ms = min(self.check_in_ms, now_ms + self.HURRY_MS) if faulty else self.check_in_ms
         changed = self.port.charging != self._said_charging
-        urgent = changed or abs(self.port.temperature_c - self._said_c) > 1.5
+        answer, self._answer = self._answer, {}
+        urgent = changed or bool(answer) or abs(self.port.temperature_c - self._said_c) > 1.5
         if not (urgent or due) or (not urgent and self.rng.random() < loss):
             return None
         self._said_c, self._said_charging = self.port.temperature_c, self.port.charging
-        return self._values()
+        return {**self._values(), **answer}
 
     def _come_and_go(self, now_ms: int) -> None:
-        if not self._life:
+        if not self._life or self.thing.id in self.world.cut:
             return
         if self.port.charging:
             if self.port.float_s > self._leaves_s and self.thing.id not in self.world.welded:
@@ -70,4 +80,5 @@ class Charger(Device):
             "charging": port.charging, "charging_time": round(port.plugged_s) if port.charging else 0,
             "float_time": round(port.float_s) if port.charging else 0,
             "leakage_current": round(abs(3 + noise(0, 0.6)), 1), "relay_welded": self.thing.id in self.world.welded,
+            "relay_closed": self.thing.id not in self.world.cut,
         }  # fmt: skip

@@ -181,7 +181,7 @@ def _run(asked: argparse.Namespace) -> int:
         frames = chain([next(coming)], coming)  # the past is gone through here, where a signal still ends it at once
     publisher = Publisher(
         address, frames, site=feed.place.site, begins_ms=begins_ms, ends_ms=ends_ms, speed=asked.speed,
-        mark=mark.write if mark else lambda at_ms: None, say=_say,
+        mark=mark.write if mark else lambda at_ms: None, say=_say, obey=feed.obey,
     )  # fmt: skip
     count = asyncio.run(publisher.run())
     _say(f"已发布 {count:,} 条消息。{count:,} messages published.")

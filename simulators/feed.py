@@ -39,6 +39,7 @@ class Feed:
         self.scenario = scenario
         self._seed = seed
         extra = max(0, devices - len(place.things))
+        self._round: Round | None = None
         self._towers = Towers(place.site, extra, _number(f"{seed}/towers"), scenario.message_loss)
 
     def frames(self, from_ms: int = 0, progress: Callable[[int], None] = lambda at_ms: None) -> Iterator[Frame]:
@@ -49,11 +50,16 @@ class Feed:
         """
         return heapq.merge(self._own(from_ms, progress), self._towers.frames(from_ms), key=lambda frame: frame.at_ms)
 
+    def obey(self, device: str, command: str, identity: str) -> None:
+        """A device of the place is told something from afar; it acts before the next message that is not said yet."""
+        if self._round is not None:
+            self._round.obey(device, command, identity)
+
     def _own(self, from_ms: int, progress: Callable[[int], None]) -> Iterator[Frame]:
         number, inside_ms = divmod(from_ms, self.scenario.duration)
         while True:
             begins_ms = number * self.scenario.duration
-            current = Round(self.place, self.scenario, f"{self._seed}/{number}")
+            current = self._round = Round(self.place, self.scenario, f"{self._seed}/{number}")
             said = not inside_ms
             for frame in current.frames():
                 if not said:
@@ -85,6 +91,7 @@ class Round:
         self._ticking = False
         self._stirred: set[str] = set()
         self._deeds: list[Callable[[int], Collection[str]]] = []
+        self._now_ms = 0
 
     def frames(self) -> Iterator[Frame]:
         """Everything that is said in this round."""
@@ -97,6 +104,7 @@ class Round:
             now_ms, number, deed = heapq.heappop(self._heap)
             if now_ms >= self.scenario.duration:
                 return
+            self._now_ms = now_ms
             if number == _WORLD:
                 self._tick(now_ms)
             elif number == _HAPPENING:
@@ -108,6 +116,16 @@ class Round:
         """Who is there at this moment."""
         for thing in self.place.things:
             yield status(at_ms, self.place.site, thing.id, online=thing.id not in self.world.silent)
+
+    def obey(self, device: str, command: str, identity: str) -> None:
+        """See Feed. Who is silent or deaf, or understands no commands, does nothing."""
+        number = self._number.get(device)
+        if number is None or device in self.world.silent | self.world.deaf:
+            return
+        there = self.devices[number]
+        if isinstance(there, Charger):
+            there.obey(command, identity)
+            self._wake(self._now_ms, [number])
 
     # --- who is due --------------------------------------------------------------------------------------------------
 

@@ -144,14 +144,16 @@ _silence, _hear = _into(lambda world: world.silent)
 _press, _release = _into(lambda world: world.pressed)
 _test, _tested = _into(lambda world: world.tested)
 _weld, _replace_relay = _into(lambda world: world.welded)
+_deafen, _listen = _into(lambda world: world.deaf)
 _open, _close = _into(lambda world: world.held_open)
 
 _BEGIN: dict[str, Deed] = {
     "fire": _fire, "smoulder": _smoulder, "charge_fault": _degrade, "sight": _show, "discharge": _discharge, "replace": _replace,
-    "silence": _silence, "call_point": _press, "test": _test, "weld": _weld, "open_door": _open, "battery": _drain,
+    "silence": _silence, "call_point": _press, "test": _test, "weld": _weld, "deafen": _deafen, "open_door": _open, "battery": _drain,
     "ventilate": _ventilate, "reset": _reset,
 }  # fmt: skip
 _END: dict[str, Deed] = {
     "charge_fault": _mend, "sight": _hide, "silence": _hear, "call_point": _release, "test": _tested, "weld": _replace_relay,
+    "deafen": _listen,
     "open_door": _close, "battery": _refill, "ventilate": _still,
 }  # fmt: skip

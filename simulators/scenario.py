@@ -142,8 +142,8 @@ class Zone(_Part):
 
 
 _ACTIONS = (
-    "fire", "smoulder", "charge_fault", "sight", "discharge", "replace", "silence", "call_point", "test", "weld", "open_door",
-    "battery", "ventilate", "reset",
+    "fire", "smoulder", "charge_fault", "sight", "discharge", "replace", "silence", "call_point", "test", "weld", "deafen",
+    "open_door", "battery", "ventilate", "reset",
 )  # fmt: skip
 _LASTING = {"smoulder", "sight"}
 """Actions that need an end."""
@@ -164,6 +164,7 @@ class Happening(_Part):
     call_point: Device | None = None
     test: Device | None = None
     weld: Device | None = None
+    deafen: Device | None = None
     open_door: Device | None = None
     battery: Battery | None = None
     ventilate: Ventilate | None = None
@@ -237,7 +238,7 @@ def parse(text: str, file: str, place: Place) -> Scenario:
 
 _KINDS = {
     "charge_fault": "charger", "discharge": "extinguisher", "call_point": "call_point",
-    "weld": "charger", "open_door": "fire_door",
+    "weld": "charger", "deafen": "charger", "open_door": "fire_door",
 }  # fmt: skip
 """Action → the kind of device that it is about."""
 

@@ -126,6 +126,10 @@ class World:
         self.held_open: set[str] = set()
         self.discharged: set[str] = set()
         self.welded: set[str] = set()
+        self.cut: set[str] = set()
+        """Chargers whose relay was opened from afar; a person closes it again."""
+        self.deaf: set[str] = set()
+        """Devices that hear no command."""
         self.drained: dict[str, Drain] = {}
         self.resets: dict[str, int] = {}
         """area → how often its latched devices were reset"""
@@ -220,11 +224,13 @@ class World:
 
     def degrade(self, fault: ChargeFault) -> None:
         """A vehicle with a nearly empty battery is plugged in, and the contact begins to fail."""
+        self.cut.discard(fault.charger)
         self.ports[fault.charger].plug(soc=0.2, capacity_ah=24.0, charge_a=fault.charge_a)
         self._faults[fault.charger] = _Fault(fault, float(self.second))
 
     def mend(self, charger: str) -> None:
-        """The contact is sound again."""
+        """The contact is sound again, and the power is on."""
+        self.cut.discard(charger)
         if self._faults.pop(charger, None) is not None:
             self.ports[charger].contact_ohm = SOUND_OHM
 
