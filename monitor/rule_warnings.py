@@ -31,7 +31,7 @@ from rules import expression as ex
 from rules.checking import Checker, Scope
 from rules.document import dotted
 from rules.memory import Last, Memory, Silent
-from rules.model import SECOND, Device, Kind, Micros, Text, Value, Zone
+from rules.model import HUMAN_REPORT, SECOND, Device, Kind, Micros, Text, Value, Zone
 from rules.quantities import CATALOGUE
 from rules.rule import Rule, RuleBook
 from rules.rulebook import ConfirmEntry
@@ -90,7 +90,8 @@ def review(book: RuleBook, places: SitePlaces | None = None, interval: Micros | 
         site = _Site(places)
         for rule in rules:
             watched = site.watched(rule.rule)
-            if not watched:
+            # People can report from every zone; that they can is no watch, so zones do not count as watched by it.
+            if not watched and HUMAN_REPORT not in rule.rule.devices:
                 if rule.shipped:
                     idle += 1
                 else:

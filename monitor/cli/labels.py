@@ -36,7 +36,7 @@ def report_links(
         fail(f"没有匹配的区域。No zone fits {', '.join(asked)}; the site file has {', '.join(sorted(places)[:8])}", 2)
     if output is None:
         for place in chosen:
-            out.print(f"{place.key}\t{links.report_of(place.key)}", soft_wrap=True, highlight=False, markup=False)
+            typer.echo(f"{place.key}\t{links.report_of(place.key)}")  # for programs too: no wrapping, no colour
         return
     try:
         with output.open("x", encoding="utf-8") as file:

@@ -173,6 +173,21 @@ async def test_a_second_person_who_takes_it_on_is_written_down_too_but_nobody_tw
     assert [move[2] for move in hand.yard.moves] == ["王强", "李梅"]
 
 
+async def test_what_was_done_before_the_danger_came_back_is_not_done_now() -> None:
+    hand = Hand()
+    await hand.happens()
+    async with hand.console() as api:
+        for verb in ("acknowledge", "on-scene", "resolve"):
+            await tap(api, hand.path(), verb)
+        await hand.happens(state=IncidentState.RAISED)
+        _, text = await look(api, hand.path())
+        assert buttons(text) == ["acknowledge", "on-scene"]
+        assert "✓" not in text
+        _, text = await tap(api, hand.path(), "acknowledge")
+        assert "已记录：王强 接警" in text
+    assert [move[1] for move in hand.yard.moves] == [Verb.ACKNOWLEDGE, Verb.ON_SCENE, Verb.RESOLVE, Verb.ACKNOWLEDGE]
+
+
 async def test_when_the_engine_refuses_the_page_tells_how_it_stands() -> None:
     hand = Hand()
     await hand.happens(state=IncidentState.CLOSED)

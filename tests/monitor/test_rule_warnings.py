@@ -190,6 +190,16 @@ def test_rules_that_no_device_can_trigger(tmp_path: Path) -> None:
     assert told(entry(devices=["call_point"], when="call_point", clear=None), places=places) == []
 
 
+def test_people_can_report_from_every_zone_and_watch_none(tmp_path: Path) -> None:
+    zones = [{"id": "hall", "name": "厅", "kind": "lobby"}, {"id": "attic", "name": "阁楼", "kind": "store"}]
+    own = entry(
+        id="mine", kind="FIRE", devices=["human_report"], when='last(reported, 5m) == "fire"', clear="silent(10m)"
+    )
+    assert told(own, GOOD, places=site(tmp_path, smoke(), zones=zones)) == [
+        "sites[0].zones[1]: No FIRE rule watches s/attic (1 zones)."
+    ]
+
+
 def test_devices_known_by_pattern_are_asked_in_each_zone_they_can_reach(tmp_path: Path) -> None:
     zones = [{"id": "f{1..3}-hall", "name": "厅", "kind": "lobby"}, {"id": "garage", "name": "库", "kind": "garage"}]
     places = site(tmp_path, {"match": "f{floor}-s{n}", "kind": "smoke_detector", "zone": "f{floor}-hall"}, zones=zones)
