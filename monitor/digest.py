@@ -1,4 +1,4 @@
-"""Several pushes in one message: what goes together when a channel may not send as many messages as wait for it.
+"""Several pushes in one message: what goes together, and what goes first, when a channel may not send as many as wait for it.
 
 Knows no queue and no rate. A FIRE is never merged, nor the state of a record that programs follow, nor a hand-over to those above;
 and an exercise never shares a message with anything real.
@@ -33,6 +33,11 @@ def family(push: Push) -> Family | None:
         return None
     incident = push.body.get("incident")
     return Family(push.to, bool(isinstance(incident, Mapping) and incident.get("exercise")))
+
+
+def news(push: Push) -> bool:
+    """Does it only tell how things stand? Then nobody waits for it as somebody waits for a call."""
+    return push.body.get("type") in ("incident.update", "incident.state")
 
 
 def digest(pushes: Sequence[Push]) -> Push:

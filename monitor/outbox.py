@@ -11,9 +11,10 @@ A lane (one channel) owns its queue, its concurrency and its rate, so a dead or 
                   └────── later (back-off) ◀──────────┘  └────▶ DEAD   no time left           forgotten
                               RETRY
 
-Ready pushes go by gravity of their kind, then by age. Where more are ready than a lane's rate allows in a minute, those that are
-no FIRE go several in one message (monitor/digest.py); each keeps its own end. In an *ordered* lane the pushes of one incident go
-strictly one after the other, as they were offered: there a late repetition of an old state would overwrite the newer one.
+Ready pushes go by gravity of their kind, calls before news, then by age. Where more are ready than a lane's rate allows in a
+minute, those that are no FIRE go several in one message (monitor/digest.py); each keeps its own end. In an *ordered* lane the
+pushes of one incident go strictly one after the other, as they were offered: there a late repetition of an old state would
+overwrite the newer one.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from typing import Protocol
 
 import structlog
 
-from monitor.digest import AT_MOST, Family, digest, family
+from monitor.digest import AT_MOST, Family, digest, family, news
 from monitor.ports import Channel, NeverWill, TryAgain
 from rules.model import MINUTE, SECOND, Kind, Micros, Outcome, Push
 
@@ -319,7 +320,7 @@ class _Lane:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     counts: LaneCounts = field(default_factory=LaneCounts)
     items: dict[str, _Item] = field(default_factory=dict)
-    ready: list[tuple[int, Micros, int, _Item]] = field(default_factory=list)
+    ready: list[tuple[int, bool, Micros, int, _Item]] = field(default_factory=list)
     later: list[tuple[Micros, int, _Item]] = field(default_factory=list)
     deadlines: list[tuple[Micros, int, _Item]] = field(default_factory=list)
     chains: dict[str, deque[_Item]] = field(default_factory=dict)
@@ -362,7 +363,7 @@ class _Lane:
         if item is None or self.counts.running >= self.limits.concurrency or self._rate_pause(item, steady) > 0:
             return None
         heapq.heappop(self.ready)
-        crowded = self._merges and self.waiting > self._allowed(Kind.FAULT)
+        crowded = self._merges and self.waiting > self._often
         self._leave(item, _Place.RUNNING)
         self.counts.running += 1
         if self.limits.per_minute is not None:
@@ -437,7 +438,9 @@ class _Lane:
                 self.waiting += 1
                 if self._merges and not item.alone and (kin := family(item.push)):
                     self.families.setdefault(kin, {})[item.number] = item
-                heapq.heappush(self.ready, (item.push.kind.rank, item.push.at, item.number, item))
+                # News wait until calls of their kind, and of the next one, have gone: somebody stands still until called.
+                told = news(item.push)
+                heapq.heappush(self.ready, (item.push.kind.rank + told, told, item.push.at, item.number, item))
 
     def _head(self) -> _Item | None:
         while self.ready and self.ready[0][-1].place is not _Place.READY:
@@ -450,18 +453,23 @@ class _Lane:
             return 0.0
         while self.recent and self.recent[0] <= steady - 60.0:
             self.recent.popleft()
-        excess = len(self.recent) - self._allowed(item.push.kind)
+        excess = len(self.recent) - self._allowed(item.push)
         return 0.0 if excess < 0 else self.recent[excess] + 60.0 - steady
+
+    @property
+    def _often(self) -> int:
+        """What a minute carries beside calls to a FIRE."""
+        allowed = self.limits.per_minute or 0
+        return allowed - allowed // 4
 
     @property
     def _merges(self) -> bool:
         return self.limits.per_minute is not None and not self.limits.ordered and not self.limits.once
 
-    def _allowed(self, kind: Kind) -> int:
+    def _allowed(self, push: Push) -> int:
         """Attempts in any minute."""
-        allowed = self.limits.per_minute or 0
-        # Updates about a dripping valve must not use up the minute in which a fire breaks out.
-        return allowed if kind is Kind.FIRE else allowed - allowed // 4
+        # Updates about a dripping valve, or about the last fire, must not use up the minute in which a fire breaks out.
+        return self.limits.per_minute or 0 if push.kind is Kind.FIRE and not news(push) else self._often
 
     def _sweep(self) -> None:
         bound = 2 * len(self.items) + 64

@@ -521,12 +521,35 @@ async def test_a_fire_is_never_merged_and_goes_before_all() -> None:
     assert at_work.outbox.counts["a"].accepted == 60
 
 
+async def test_news_of_a_fire_wait_for_calls_and_leave_them_their_room() -> None:
+    hands = Hands()
+    a = Scripted("a", hands=hands)
+    at_work = desk(hands, a, limits={"a": LaneLimits(per_minute=20, concurrency=1)})
+    for number in range(30):
+        at_work.outbox.offer(news(number, kind=Kind.FIRE))
+    async with running(at_work):
+        for _ in range(40):
+            await hands.pass_()
+        assert len(a.sent) == 15
+        at_work.outbox.offer(news(99, kind=Kind.PREALARM, sort="call"))
+        for number in range(5):
+            at_work.outbox.offer(news(number, kind=Kind.FIRE, sort="call", to="duty"))
+        for _ in range(10):
+            await hands.pass_()
+        assert [key for key, _ in a.sent[15:]] == [news(n, kind=Kind.FIRE, to="duty").key for n in range(5)]
+        await hands.pass_(61)
+        for _ in range(40):
+            await hands.pass_()
+    assert a.sent[20][0] == news(99, kind=Kind.PREALARM).key
+    assert len(a.sent) == 35
+
+
 async def test_only_what_belongs_together_is_merged() -> None:
     """By person, and never an exercise with anything real; states and hand-overs go alone."""
     hands = Hands()
     a = Scripted("a", hands=hands)
     at_work = desk(hands, a, limits={"a": LaneLimits(per_minute=20)})
-    for number in range(12):
+    for number in range(16):
         for to in ("one", "two"):
             for exercise in ("", "drill"):
                 at_work.outbox.offer(news(number, to=to, exercise=exercise, sort="update" if exercise else "call"))
@@ -536,11 +559,11 @@ async def test_only_what_belongs_together_is_merged() -> None:
     async with running(at_work):
         for _ in range(10):
             await hands.pass_()
-    assert at_work.outbox.counts["a"].accepted == 52
+    assert at_work.outbox.counts["a"].accepted == 68
     for person in ("one", "two"):
         replies = {report.reply for report in at_work.reports if report.key.endswith(f"@{person}")}
         assert len(replies) == 2
-        assert all("11 others" in reply for reply in replies)
+        assert all("15 others" in reply for reply in replies)
     assert all(r.reply == "ok" for r in at_work.reports if r.key.endswith(("@three", "@four")))
 
 
