@@ -26,7 +26,7 @@ FORMAT = "wanglou-evidence-1"
 Document = dict[str, Any]
 """Plain JSON values."""
 
-_PHOTO = re.compile(r"[0-9a-f]{64}")
+_PHOTO = re.compile(r"[0-9a-f]{64}\.(?:jpg|png)")
 _DECIDED = frozenset({Step.RAISED, Step.JOINED, Step.ESCALATED, Step.CONFIRMED, Step.REALARM})
 
 
@@ -73,7 +73,7 @@ class Dossier:
 
 
 def photos_of(timeline: Iterable[TimelineRow]) -> list[str]:
-    """The SHA-256 of every photo that the timeline names, each once."""
+    """The names of the photos that the timeline tells of, each once: their SHA-256 with `.jpg` or `.png`."""
     named = (
         found
         for row in timeline
@@ -94,7 +94,7 @@ def said(messages: Iterable[Heard]) -> Iterator[tuple[Micros, str, Mapping[str, 
 
 
 def document(it: Dossier, photos: Mapping[str, int | None], *, made_at: Micros, program: str) -> Document:
-    """Everything but the seal. `photos` are hash → size in bytes, None for one that is not there any more."""
+    """Everything but the seal. `photos` are name → size in bytes, None for one that is not there any more."""
     decisive = _decisive(it.timeline, it.messages)
     return {
         "format": FORMAT,
@@ -115,7 +115,7 @@ def document(it: Dossier, photos: Mapping[str, int | None], *, made_at: Micros, 
             "complete": it.complete,
             "items": [_message(heard, decisive.get(heard.number, [])) for heard in it.messages],
         },
-        "photos": [{"sha256": name, "bytes": size} for name, size in photos.items()],
+        "photos": [{"name": name, "bytes": size} for name, size in photos.items()],
     }  # fmt: skip
 
 

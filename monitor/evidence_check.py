@@ -14,7 +14,7 @@ from typing import Any
 
 from monitor.chain import first_link, next_link
 from monitor.evidence import Document, signed_bytes
-from monitor.evidence_file import Package, photo_hash
+from monitor.evidence_file import Package, named_rightly
 from monitor.evidence_key import fingerprint, signed
 from rules.model import Step
 from rules.rulebook import book_digest
@@ -148,9 +148,9 @@ def _book(package: Package) -> Iterator[Looked]:
 
 
 def _photos(package: Package) -> Iterator[Looked]:
-    told: Document = {it["sha256"]: it["bytes"] for it in package.document["photos"]}
+    told: Document = {it["name"]: it["bytes"] for it in package.document["photos"]}
     there = {name for name, size in told.items() if size is not None}
-    if there != package.photos.keys() or any(photo_hash(data) != name for name, data in package.photos.items()):
+    if there != package.photos.keys() or not all(named_rightly(name, data) for name, data in package.photos.items()):
         yield Looked(False, "照片缺失或被改动 photos: MISSING or CHANGED")
     elif told:
         gone = len(told) - len(there)

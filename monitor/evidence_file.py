@@ -30,7 +30,7 @@ class Package(NamedTuple):
 
     document: Document
     photos: Mapping[str, bytes]
-    """By the SHA-256 in their names."""
+    """By name: the SHA-256 with `.jpg` or `.png`."""
 
 
 def write(package: Package) -> bytes:
@@ -43,7 +43,7 @@ def write(package: Package) -> bytes:
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(_entry(NAME), data)
         for name in sorted(package.photos):
-            archive.writestr(_entry(f"photos/{name}.jpg"), package.photos[name])
+            archive.writestr(_entry(f"photos/{name}"), package.photos[name])
     return out.getvalue()
 
 
@@ -53,9 +53,9 @@ def read(data: bytes) -> tuple[Package, bool]:
     return package, write(package) == data
 
 
-def photo_hash(photo: bytes) -> str:
-    """By which a photo is named."""
-    return hashlib.sha256(photo).hexdigest()
+def named_rightly(name: str, photo: bytes) -> bool:
+    """Is this the photo that the name is the hash of?"""
+    return hashlib.sha256(photo).hexdigest() == name.partition(".")[0]
 
 
 def _parsed(data: bytes) -> Document:
@@ -80,9 +80,7 @@ def _unpacked(data: bytes) -> Package:
     if NAME not in files:
         raise NoEvidence(f"its ZIP holds no {NAME}")
     document = _parsed(files.pop(NAME))
-    return Package(
-        document, {name.removeprefix("photos/").removesuffix(".jpg"): photo for name, photo in files.items()}
-    )
+    return Package(document, {name.removeprefix("photos/"): photo for name, photo in files.items()})
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

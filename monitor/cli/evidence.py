@@ -17,7 +17,7 @@ from monitor.cli.reports import present
 from monitor.cli.terminal import Config, err, fail, out, read_site, say
 from monitor.evidence import document, photos_of, seal
 from monitor.evidence_check import broken_link, check, contradiction
-from monitor.evidence_file import LARGEST, NoEvidence, Package, photo_hash, read, write
+from monitor.evidence_file import LARGEST, NoEvidence, Package, named_rightly, read, write
 from monitor.evidence_key import BadKey, fingerprint, sealing_key
 from monitor.ports import TimelineRow
 from monitor.wiring import LedgerError
@@ -117,8 +117,8 @@ def _photos(folder: Path, timeline: Iterable[TimelineRow]) -> dict[str, bytes]:
     """Those that are there and are what their names say. Raises OSError."""
     found = {}
     for name in photos_of(timeline):
-        path = folder / "photos" / f"{name}.jpg"
-        if path.exists() and photo_hash(data := path.read_bytes()) == name:
+        path = folder / "photos" / name
+        if path.exists() and named_rightly(name, data := path.read_bytes()):
             found[name] = data
     return found
 

@@ -6,8 +6,9 @@ is no alarm (NFPA 72: trouble), an exercise is none, and of what a measure withh
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from monitor.board import DETECTOR_KINDS
@@ -31,6 +32,8 @@ class Raising:
     at: Micros
     alarms: list[tuple[str, str]] = field(default_factory=list)
     """(device, rule) of each; the device is empty where none decided."""
+    titles: dict[str, Text] = field(default_factory=dict)
+    """Of the rules."""
 
 
 @dataclass(slots=True)
@@ -108,9 +111,9 @@ async def nuisance(
     station: str | None = None, covered: Collection[str] | None = None,
 ) -> NuisanceReport:  # fmt: skip
     """Read and count a month. `covered` are the zones of the one station that is asked about."""
-    gathered = await gather(records, month, station=station, steps=STEPS)
+    gathered = await gather(records, month, raisings, station=station, steps=STEPS)
     here = {key: device for key, device in devices.items() if covered is None or device.zone in covered}
-    return count(gathered, month, here, zones, now)
+    return await asyncio.to_thread(count, gathered, month, here, zones, now)
 
 
 def raisings(incident: Incident, timeline: Iterable[TimelineRow]) -> list[Raising]:
@@ -123,6 +126,8 @@ def raisings(incident: Incident, timeline: Iterable[TimelineRow]) -> list[Raisin
         # An alarm that joins with certain evidence may be told as the confirmation alone.
         if row.step != Step.CONFIRMED or alarm not in found[-1].alarms:
             found[-1].alarms.append(alarm)
+        if zh := row.detail.get("title_zh"):
+            found[-1].titles[alarm[1]] = Text(str(zh), str(row.detail.get("title_en", "")))
     return found
 
 
@@ -151,15 +156,16 @@ class _Books:
 
 
 def count(
-    gathered: Gathered, month: Month, devices: Mapping[str, Device], zones: Mapping[str, Zone], now: Micros
+    gathered: Gathered[Raising], month: Month, devices: Mapping[str, Device], zones: Mapping[str, Zone], now: Micros
 ) -> NuisanceReport:
     """The report of what was gathered; of a month that still runs, its past."""
     alarms = [i for i in gathered.incidents if i.kind is not Kind.FAULT]
-    real = [i for i in alarms if not i.exercise and not i.withheld]
-    books, titles = _Books(), dict(_titles(gathered.rows.values()))
-    for incident in real:
-        for raising in raisings(incident, gathered.rows.get(incident.id, ())):
+    books, titles = _Books(), dict[str, Text]()
+    for raising in gathered.found:
+        incident = raising.incident
+        if incident.kind is not Kind.FAULT and not incident.exercise and not incident.withheld:
             books.enter(raising)
+            titles |= raising.titles
     years = max(min(now, month.before) - month.since, 0) / YEAR
     detectors = sum(device.kind in DETECTOR_KINDS for device in devices.values())
     return NuisanceReport(
@@ -177,13 +183,6 @@ def count(
         zones=_worst(_zone(key, tally, zones.get(key), books.days[key]) for key, tally in books.zones.items()),
         hours=tuple(books.hours),
     )
-
-
-def _titles(timelines: Iterable[Sequence[TimelineRow]]) -> Iterator[tuple[str, Text]]:
-    for rows in timelines:
-        for row in rows:
-            if (zh := row.detail.get("title_zh")) and (rule := row.detail.get("rule")):
-                yield str(rule), Text(str(zh), str(row.detail.get("title_en", "")))
 
 
 def _device(key: str, tally: Tally, device: Device | None, years: float) -> Line:

@@ -79,7 +79,7 @@ def _summary(report: NuisanceReport) -> Content:
             (Text("真实率", "Precision"), _precision(total)),
             (
                 Text("每探测器每年误报", "False per detector-year"),
-                "–" if pace is None else f"{pace:.2f} ({report.detectors})",
+                "–" if pace is None else f"{pace:.2f} · {report.detectors} 只 detectors",
             ),
             (Text("未结案", "Open"), str(total.open)),
             (Text("不计入", "Not counted"), apart),

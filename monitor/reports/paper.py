@@ -50,18 +50,23 @@ def markup(content: Content) -> Markup:
 
 
 def tag(name: str, content: Content = "", **attributes: str | float) -> Markup:
-    """`<name attributes>content</name>`; `_` in an attribute's name stands for `-`, and is cut off at its end."""
+    """`<name attributes>content</name>`; `_` in an attribute's name stands for `-`, and is cut off at its end. An
+    empty attribute is left out."""
     said = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{html.escape(str(value))}"' for key, value in attributes.items()
+        f' {key.rstrip("_").replace("_", "-")}="{html.escape(str(value))}"'
+        for key, value in attributes.items()
+        if value != ""
     )
     return Markup(f"<{name}{said}>{markup(content)}</{name}>")
 
 
 def table(headings: Sequence[Content], rows: Iterable[Iterable[Content]]) -> Markup:
     """A table; figures stand to the right. One of many columns is scrolled sideways on a small screen rather than squeezed."""
-    head = tag("thead", tag("tr", [tag("th", heading, scope="col") for heading in headings]))
-    body = tag("tbody", [tag("tr", [_cell(cell) for cell in row]) for row in rows])
-    return tag("div", tag("table", [head, body], class_="many" if len(headings) > MANY else "few"), class_="wide")
+    cells = [[_cell(cell) for cell in row] for row in rows]
+    numeric = {place for place, cell in enumerate(cells[0]) if cell.startswith('<td class="n"')} if cells else set()
+    head = [tag("th", it, scope="col", class_="n" if place in numeric else "") for place, it in enumerate(headings)]
+    parts = [tag("thead", tag("tr", head)), tag("tbody", [tag("tr", row) for row in cells])]
+    return tag("div", tag("table", parts, class_="many" if len(headings) > MANY else "few"), class_="wide")
 
 
 def _cell(content: Content) -> Markup:
@@ -101,6 +106,7 @@ p{margin:.35rem 0}
 table{border-collapse:collapse;width:100%;font-size:.86rem}
 th,td{text-align:left;vertical-align:top;padding:.28rem .5rem;border-bottom:1px solid var(--line);overflow-wrap:anywhere}
 th{font-weight:600;border-bottom:1px solid var(--ink);overflow-wrap:normal}
+th.n{text-align:right}
 td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 tr{break-inside:avoid}
 thead{display:table-header-group}

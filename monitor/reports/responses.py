@@ -8,9 +8,10 @@ timelines; no ledger but by the port.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Generic, TypeVar
 
 from monitor.ports import Records, TimelineRow
 from monitor.reports.periods import Month
@@ -141,41 +142,47 @@ def _unheard(row: TimelineRow, now: Response) -> bool:
     )
 
 
+Found = TypeVar("Found")
+
+
 @dataclass(frozen=True, slots=True)
-class Gathered:
-    """The incidents of a month with the rows of their timelines that were asked for."""
+class Gathered(Generic[Found]):
+    """The incidents of a month, and what was read off their timelines."""
 
     incidents: Sequence[Incident]
     """Oldest first."""
-    rows: Mapping[str, Sequence[TimelineRow]]
+    found: Sequence[Found]
+    """In their order."""
     complete: bool
     """False: there were more than MOST, and these are the first of the month."""
 
-    def responses(self) -> Iterator[Response]:
-        """Of all of them."""
-        for incident in self.incidents:
-            yield from responses(incident, self.rows.get(incident.id, ()))
-
 
 async def gather(
-    records: Records, month: Month, *, station: str | None, steps: Iterable[str], most: int = MOST
-) -> Gathered:
-    """What was raised in a month, read day by day and in small slices, so that nobody waits long for the ledger or the event loop."""
+    records: Records, month: Month, read: Callable[[Incident, Sequence[TimelineRow]], Iterable[Found]], *, station: str | None,
+    steps: Iterable[str], most: int = MOST,
+) -> Gathered[Found]:  # fmt: skip
+    """What was raised in a month, day by day and in small slices, so that nobody waits long for the ledger or the event loop.
+
+    `read` is given each incident with those entries of its timeline that are `steps`.
+    """
     incidents: list[Incident] = []
-    rows: defaultdict[str, list[TimelineRow]] = defaultdict(list)
+    found: list[Found] = []
     wanted = frozenset(steps)
     for since, before in month.days():
         room = most - len(incidents)
-        found = await records.incidents(since=since, before=before, station=station, limit=most + 1)
-        day = found[::-1][:room]
+        raised = await records.incidents(since=since, before=before, station=station, limit=most + 1)
+        day = raised[::-1][:room]
         for start in range(0, len(day), SLICE):
-            ids = [incident.id for incident in day[start : start + SLICE]]
-            for row in await records.timelines(ids, wanted):
+            part = day[start : start + SLICE]
+            rows: defaultdict[str, list[TimelineRow]] = defaultdict(list)
+            for row in await records.timelines([incident.id for incident in part], wanted):
                 rows[row.incident].append(row)
+            for incident in part:
+                found.extend(read(incident, rows[incident.id]))
         incidents += day
-        if len(found) > room:
-            return Gathered(incidents, rows, complete=False)
-    return Gathered(incidents, rows, complete=True)
+        if len(raised) > room:
+            return Gathered(incidents, found, complete=False)
+    return Gathered(incidents, found, complete=True)
 
 
 def is_open(incident: Incident) -> bool:

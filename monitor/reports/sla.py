@@ -5,13 +5,14 @@ Pure: it counts what it is given. Exercises and what a measure withheld are coun
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from monitor.ports import Records
 from monitor.reports.periods import Month
-from monitor.reports.responses import GOALS, STEPS, Gathered, Group, Hop, Response, gather, is_open
+from monitor.reports.responses import GOALS, STEPS, Gathered, Group, Hop, Response, gather, is_open, responses
 from monitor.reports.spreads import Spread, spread
 from rules.model import Kind, Micros, Station, Text, Zone
 
@@ -79,17 +80,17 @@ async def sla(
     station: str | None = None,
 ) -> SlaReport:  # fmt: skip
     """Read and count a month; of one station if its key is given."""
-    gathered = await gather(records, month, station=station, steps=STEPS)
+    gathered = await gather(records, month, responses, station=station, steps=STEPS)
     names = {s.key: s.name for s in stations if station in (None, s.key)}
-    return count(gathered, month, names, zones, now)
+    return await asyncio.to_thread(count, gathered, month, names, zones, now)
 
 
 def count(
-    gathered: Gathered, month: Month, names: Mapping[str, Text], zones: Mapping[str, Zone], now: Micros
+    gathered: Gathered[Response], month: Month, names: Mapping[str, Text], zones: Mapping[str, Zone], now: Micros
 ) -> SlaReport:
     """The report of what was gathered. Stations of the site file come in its order, also those that had nothing to do."""
     by_station: defaultdict[str, list[Response]] = defaultdict(list)
-    for response in gathered.responses():
+    for response in gathered.found:
         by_station[response.incident.station].append(response)
     keys = [*names, *sorted(by_station.keys() - names.keys())]
     reports = tuple(
@@ -104,9 +105,9 @@ def count(
     return SlaReport(month, now, gathered.complete, reports, zones)
 
 
-def _lines(responses: Sequence[Response]) -> Iterable[Figures]:
+def _lines(counted: Sequence[Response]) -> Iterable[Figures]:
     for group in Group:
-        these = [r for r in responses if r.group is group]
+        these = [r for r in counted if r.group is group]
         kinds = [kind for kind in Kind if any(r.incident.kind is kind for r in these)]
         if len(kinds) > 1:
             yield figures(group, None, these)
@@ -114,25 +115,25 @@ def _lines(responses: Sequence[Response]) -> Iterable[Figures]:
             yield figures(group, kind, [r for r in these if r.incident.kind is kind])
 
 
-def figures(group: Group, kind: Kind | None, responses: Sequence[Response]) -> Figures:
+def figures(group: Group, kind: Kind | None, counted: Sequence[Response]) -> Figures:
     """One line."""
-    certain = [r for r in responses if r.certain]
+    certain = [r for r in counted if r.certain]
     hops = [r.hops() for r in certain]
     slowest = [r.slowest() for r in certain]
-    firsts = [r for r in responses if r.number == 1]
+    firsts = [r for r in counted if r.number == 1]
     return Figures(
         group,
         kind,
         incidents=len(firsts),
         open=sum(is_open(r.incident) for r in firsts),
-        again=len(responses) - len(firsts),
-        to_verify=len(responses) - len(certain),
+        again=len(counted) - len(firsts),
+        to_verify=len(counted) - len(certain),
         goals={goal: _goal(goal, certain) for goal in GOALS},
         hops={hop: spread(h[hop] for h in hops if hop in h) for hop in Hop},
         slowest={hop: slowest.count(hop) for hop in Hop},
     )
 
 
-def _goal(goal: str, responses: Sequence[Response]) -> GoalFigures:
-    took = spread(span for r in responses if (span := r.took(goal)) is not None)
-    return GoalFigures(took, sum(r.decided(goal) for r in responses), sum(goal in r.missed for r in responses))
+def _goal(goal: str, counted: Sequence[Response]) -> GoalFigures:
+    took = spread(span for r in counted if (span := r.took(goal)) is not None)
+    return GoalFigures(took, sum(r.decided(goal) for r in counted), sum(goal in r.missed for r in counted))

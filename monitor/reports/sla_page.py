@@ -36,6 +36,9 @@ def sla_page(report: SlaReport) -> str:
     if not report.complete:
         said = Text("警情过多，本报告不完整。", "Too many incidents: this report is not complete.")
         parts.append(tag("p", said, class_="banner"))
+    parts.append(
+        tag("p", Text("各格为：中位数 / 90%分位数 / 最长。", "Each cell: median / 90th percentile / longest."))
+    )
     for station in report.stations:
         parts.extend(_station(station, report))
     return page(title, parts, made_at=report.made_at, note=NOTE)

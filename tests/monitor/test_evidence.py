@@ -39,7 +39,7 @@ from tests.rules.small_block import T0
 from tests.running import site
 
 PHOTO = b"\xff\xd8 a photo \xff\xd9"
-NAME = hashlib.sha256(PHOTO).hexdigest()
+NAME = f"{hashlib.sha256(PHOTO).hexdigest()}.jpg"
 WHO = "值班员 / Duty officer"
 
 
@@ -83,11 +83,11 @@ async def _night(folder: Path, *, photo: bool) -> None:
     await after(1)
     await life.panel.finish()
     if photo:
-        note = json.dumps({"by": WHO, "note": "照片", "photo": NAME})
+        note = json.dumps({"by": WHO, "note": "照片", "reading.photo": NAME})
         at = (await ledger.timeline("inc-000001"))[-1].at
         await ledger.commit(Batch(entries=[(at, "inc-000001", "note", note)]))
         (folder / "photos").mkdir()
-        (folder / "photos" / f"{NAME}.jpg").write_bytes(PHOTO)
+        (folder / "photos" / NAME).write_bytes(PHOTO)
     await ledger.close()
 
 
@@ -259,7 +259,7 @@ CHANGES: list[tuple[str, Callable[[Document], object], str]] = [
     ("a payload", lambda it: it["messages"]["items"][2].update(payload="eA=="), "messages: CHANGED, number"),
     ("messages moved", lambda it: it["messages"]["items"].reverse(), "messages: their order was CHANGED"),
     ("a threshold", lambda it: it["book"]["texts"][0].__setitem__(1, "version: 1"), "rules: CHANGED"),
-    ("a photo made up", lambda it: it["photos"].append({"sha256": NAME, "bytes": 3}), "photos: MISSING"),
+    ("a photo made up", lambda it: it["photos"].append({"name": NAME, "bytes": 3}), "photos: MISSING"),
     ("no timeline", lambda it: it.pop("timeline"), "content: BROKEN (KeyError"),
     ("nonsense", lambda it: it.update(messages={"items": 7, "complete": True}), "content: BROKEN (TypeError"),
 ]
@@ -374,8 +374,8 @@ def test_photos_are_found_by_the_hashes_in_the_timeline() -> None:
     def row(**detail: object) -> TimelineRow:
         return TimelineRow(1, 0, "i", "note", detail)
 
-    rows = [row(**{"reading.photo": NAME}), row(photos=f"{NAME} {'a' * 64}"), row(note="b" * 64), row(photo=3)]
-    assert photos_of(rows) == [NAME, "a" * 64]
+    rows = [row(**{"reading.photo": NAME}), row(photos=f"{NAME} {'a' * 64}.png"), row(note="b" * 64), row(photo=3)]
+    assert photos_of(rows) == [NAME, f"{'a' * 64}.png"]
 
 
 # --- keys and canonical JSON ------------------------------------------------------------------------------------------

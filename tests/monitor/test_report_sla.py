@@ -295,9 +295,9 @@ async def test_exercises_and_withheld_ones_are_never_mixed_with_what_was_real(pa
 
 async def test_more_than_a_report_counts_is_said(past: Past) -> None:
     keys = [await past.incident(START + n * HOUR) for n in range(30)]
-    gathered = await gather(past.ledger, NOVEMBER, station=None, steps=(), most=26)
+    gathered = await gather(past.ledger, NOVEMBER, responses, station=None, steps=(), most=26)
     assert ([i.id for i in gathered.incidents], gathered.complete) == (keys[:26], False)
-    whole = await gather(past.ledger, NOVEMBER, station=None, steps=(), most=30)
+    whole = await gather(past.ledger, NOVEMBER, responses, station=None, steps=(), most=30)
     assert (len(whole.incidents), whole.complete) == (30, True)
 
 
