@@ -62,6 +62,7 @@ class Survey:
         self._templates: dict[Path, Template | None] = {}
         self._zone_paths: dict[str, Path] = {}
         self._adjacent: list[tuple[Path, str, str]] = []
+        self._fitting: dict[str, set[str]] = {}
 
     def places(self, sites: Sequence[SiteEntry | None], *, complete: bool = True) -> None:
         """Expand buildings, zones and devices; check every reference between them.
@@ -228,8 +229,11 @@ class Survey:
                 return {text}
             self._no_zone(path, text)
             return set()
-        meant = re.compile("[^/]*".join(map(re.escape, text.split("*"))))
-        found = {key for key in self.ground.zones if meant.fullmatch(key)}
+        if text not in self._fitting:
+            # Stations and people say the same of many zones: each pattern walks over them once.
+            meant = re.compile("[^/]*".join(map(re.escape, text.split("*"))))
+            self._fitting[text] = {key for key in self.ground.zones if meant.fullmatch(key)}
+        found = self._fitting[text]
         if not found and self._all_zones:
             self.tell(path, f"no zone fits {text}", 'write "*" for all, "site/*" for all of a site, or "site/zone"')
         return found
