@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import yaml
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, ViewportSize, sync_playwright
 
 from tests.publisher import Neighbours, Outgoing, publish
@@ -154,7 +155,7 @@ def _crew(url: str) -> dict[str, Any]:
                 "recipients": ["hook", "topics"], "people": ["wang", "li"], "neighbours": ["east"],
             },
             {
-                "id": "east", "name": {"zh": "东门微型消防站", "en": "East gate post"}, "zones": ["site0/z3"],
+                "id": "east", "name": {"zh": "东门微型消防站", "en": "East gate post"}, "zones": ["*"],
                 "recipients": ["group"], "people": ["chen"],
             },
             {
@@ -175,9 +176,15 @@ class House:
 
     def says(self, device: str, **values: float | bool | str) -> None:
         """A device of the house measures; the broker has it when this returns."""
-        quiet = self._clock.reading(f"site0/{device}", 0.01)
-        said = json.loads(quiet.payload) | values
-        publish(self.broker.port, [Outgoing(quiet.topic, json.dumps(said).encode())])
+        self.say_all({device: values})
+
+    def say_all(self, said: Mapping[str, Mapping[str, float | bool | str]]) -> None:
+        """Many devices measure, in this order."""
+        messages = []
+        for device, values in said.items():
+            quiet = self._clock.reading(f"site0/{device}", 0.01)
+            messages.append(Outgoing(quiet.topic, json.dumps(json.loads(quiet.payload) | values).encode()))
+        publish(self.broker.port, messages)
 
     def incident(self, device: str, kind: str) -> str:
         """The id of the incident of this kind that the device is part of, once there is one."""
@@ -207,12 +214,19 @@ class House:
 
 
 @contextmanager
-def house(folder: Path, *, zones: int = 4, crew: bool = False, **settings: Any) -> Iterator[House]:
-    """Running until the end of the block; `settings` go into its site file. With a `crew` there are people to be called."""
+def house(
+    folder: Path, *, compound: Mapping[str, Any] | None = None, crew: bool = False, **settings: Any
+) -> Iterator[House]:
+    """Running until the end of the block; `settings` go into its site file. With a `crew` there are people to be called; a `compound`
+    takes the place of the house.
+    """
     with mosquitto(folder) as broker, hook() as called:
         if crew:
             settings = _crew(called.url) | settings
-        config = site(folder, mqtt=broker.port, webhook=called.url, zones=zones, book=BOOK, **settings)
+        config = site(folder, mqtt=broker.port, webhook=called.url, zones=4, book=BOOK, **settings)
+        if compound is not None:
+            written = yaml.safe_load(config.read_text("utf-8")) | {"sites": [compound]}
+            config.write_text(yaml.safe_dump(written, allow_unicode=True), "utf-8")
         with Wanglou(config) as daemon:
             yield House(broker, called, daemon)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,11 @@ from tests.browser.stage import PHONE, House, Screen, chromium, house
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 SOON = 20_000
+PAINTED = """(card) => [card, ...card.querySelectorAll("*")].flatMap((it) => {
+  const style = getComputedStyle(it);
+  return [style.backgroundColor, style.backgroundImage, style.borderLeftColor, style.color];
+}).join(" ")"""
+"""Every colour of a card."""
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +52,16 @@ def phone(browser: Browser, home: House) -> Iterator[Screen]:
 
 def called(page: Page, who: str) -> Locator:
     return page.locator(f'[data-testid="called"][data-who="{who}"]')
+
+
+def card(page: Page, incident: str) -> Locator:
+    return page.locator(f'[data-testid="incident-card"][data-incident="{incident}"]')
+
+
+def hexed(colour: str) -> str:
+    """`#d42c20` as the browser computes it."""
+    red, green, blue = (int(colour.lstrip("#")[n : n + 2], 16) for n in (0, 2, 4))
+    return f"rgb({red}, {green}, {blue})"
 
 
 def told(page: Page, step: str) -> Locator:
@@ -82,5 +98,65 @@ def test_who_was_called_and_who_comes_next_until_somebody_takes_it(home: House, 
     expect(page.get_by_test_id("standing")).to_have_text("李站长 已接警", timeout=SOON)
     expect(called(page, "li")).to_contain_text(re.compile(r"已接警 \d\d:\d\d:\d\d"))
     expect(small.get_by_test_id("standing")).to_have_text("李站长 has taken it", timeout=SOON)
+    # Where the minute went is there too: the rule took nothing, people most.
+    expect(page.locator('[data-testid="hops"] [data-hop="human"]')).to_have_attribute("data-running", "false")
+    expect(page.locator(".hop-slowest")).to_contain_text("人员接警")
     desk.keep("taken-desk")
     phone.keep("taken-phone")
+
+
+def test_a_drill_looks_and_sounds_like_none_other(home: House, desk: Screen, phone: Screen) -> None:
+    page, small = desk.open(home.token), phone.open(home.token)
+    page.get_by_test_id("enable-sound").click()
+    fires = int(page.get_by_test_id("count-FIRE").locator(".count-number").inner_text())
+    home.says("z1-drill", smoke_density=0.9, exercise="drill-7")
+    drill = home.incident("z1-drill", "FIRE")
+    for screen in (page, small):
+        expect(card(screen, drill)).to_have_attribute("data-look", "drill", timeout=SOON)
+        expect(card(screen, drill).get_by_test_id("drill")).to_be_visible()
+    expect(card(page, drill)).to_contain_text("演习 DRILL")
+    expect(card(page, drill)).to_contain_text("演习火警")
+    desk.keep("drill-desk")
+    phone.keep("drill-phone")
+    # It is neither counted nor sounded, and nothing of it is in the red of a fire.
+    expect(page.locator("body")).to_have_attribute("data-alarm", "none")
+    assert int(page.get_by_test_id("count-FIRE").locator(".count-number").inner_text()) == fires
+    painted = card(page, drill).evaluate(PAINTED)
+    for name in ("--fire", "--bad", "--fire-tint"):
+        red = page.evaluate(f"() => getComputedStyle(document.body).getPropertyValue('{name}')").strip()
+        assert hexed(red) not in painted, name
+
+    # A real fire ends it, and stands alone.
+    fire = home.burns("z2-real")
+    expect(card(page, drill)).to_have_count(0, timeout=SOON)
+    expect(card(page, fire)).to_have_attribute("data-look", "real")
+    expect(page.locator("body")).to_have_attribute("data-alarm", "fire")
+    home.move(fire, "acknowledge")
+    desk.go(f"/incidents/{drill}")
+    expect(told(page, "closed")).to_contain_text("出现真实火情，演习立即结束", timeout=SOON)
+
+
+def test_what_is_withheld_is_shown_with_who_why_and_until_when(home: House, desk: Screen, phone: Screen) -> None:
+    page, small = desk.open(home.token), phone.open(home.token)
+    until = datetime.now(UTC) + timedelta(hours=1)
+    home.daemon.call("POST", "/api/v1/suppressions", {
+        "measure": "test", "subject": "site0/z3-test", "by": "张工", "why": "更换探测器", "until": until.isoformat(),
+    })  # fmt: skip
+    before = page.get_by_test_id("count-FIRE").inner_text()
+    tested = home.burns("z3-test")
+    row = page.locator(f'[data-testid="withheld"][data-incident="{tested}"]')
+    expect(row).to_contain_text(re.compile(r"测试中 · 张工 · 更换探测器 · 至 .*\d\d:\d\d"), timeout=SOON)
+    expect(small.locator(f'[data-testid="withheld"][data-incident="{tested}"]')).to_contain_text(
+        "In test", timeout=SOON
+    )
+    expect(card(page, tested)).to_have_count(0)
+    expect(page.locator("body")).to_have_attribute("data-alarm", "none")
+    assert page.get_by_test_id("count-FIRE").inner_text() == before
+    row.scroll_into_view_if_needed()
+    desk.keep("withheld-desk")
+    small.get_by_test_id("withheld").first.scroll_into_view_if_needed()
+    phone.keep("withheld-phone")
+    desk.go(f"/incidents/{tested}")
+    expect(card(page, tested)).to_have_attribute("data-look", "withheld", timeout=SOON)
+    expect(told(page, "withheld")).to_contain_text("测试中，只记录不推送，至")
+    desk.keep("withheld-incident-desk")

@@ -75,24 +75,48 @@ def test_a_mute_ends_early_for_a_new_alarm_only(home: House, desk: Screen) -> No
 def test_a_move_that_comes_too_late_is_refused_in_words(home: House, desk: Screen) -> None:
     page = desk.open(home.token)
     incident = home.burns("z2-refused")
-    card(page, incident).get_by_test_id("ack").click()
-    # While this one is asked for his name, another one is faster.
     home.move(incident, "acknowledge")
-    expect(card(page, incident)).to_have_attribute("data-state", "acknowledged", timeout=SOON)
+    card(page, incident).get_by_test_id("on-scene").click()
+    # While this one is asked for his name, another one is faster.
+    home.move(incident, "on-scene")
+    expect(card(page, incident)).to_have_attribute("data-state", "on_scene", timeout=SOON)
     page.get_by_test_id("person").fill("王值班")
-    with page.expect_response(lambda answer: answer.url.endswith("/acknowledge")) as answered:
+    with page.expect_response(lambda answer: answer.url.endswith("/on-scene")) as answered:
         page.get_by_test_id("person-save").click()
     assert answered.value.status == 409
     told = card(page, incident).get_by_test_id("error")
-    expect(told).to_contain_text("已接警")
+    expect(told).to_contain_text("已到场")
     assert not LATIN.search(told.inner_text())
     page.get_by_test_id("lang").click()
-    expect(told).to_contain_text("acknowledged")
+    expect(told).to_contain_text("on scene")
     assert not HAN.search(told.inner_text())
     # It is no dead end: the next step goes.
-    card(page, incident).get_by_test_id("on-scene").click()
-    expect(card(page, incident)).to_have_attribute("data-state", "on_scene", timeout=SOON)
+    card(page, incident).get_by_test_id("resolve").click()
+    card(page, incident).get_by_test_id("confirm").click()
+    expect(card(page, incident)).to_have_attribute("data-state", "resolved", timeout=SOON)
     expect(told).to_have_count(0)
+
+
+def test_two_who_acknowledge_at_once_are_both_heard(home: House, desk: Screen) -> None:
+    page = desk.open(home.token)
+    incident = home.burns("z3-both")
+    card(page, incident).get_by_test_id("ack").click()
+    home.move(incident, "acknowledge")
+    expect(card(page, incident)).to_contain_text("王队长", timeout=SOON)
+    page.get_by_test_id("person").fill("王值班")
+    page.get_by_test_id("person-save").click()
+    desk.go(f"/incidents/{incident}")
+    both = page.locator('[data-testid="timeline"] [data-step="acknowledged"]')
+    expect(both).to_have_count(2, timeout=SOON)
+    expect(both).to_contain_text(["王队长 确认接警", "王值班 确认接警"])
+    # Who was first keeps it.
+    expect(card(page, incident)).to_contain_text("王队长")
+    home.says("z3-both", smoke_density=0.1)
+    home.move(incident, "resolve")
+    expect(card(page, incident)).to_have_attribute("data-condition", "latched", timeout=SOON)
+    home.move(incident, "reset")
+    expect(card(page, incident)).to_have_attribute("data-condition", "returned", timeout=SOON)
+    home.move(incident, "close", disposition="test")
 
 
 def test_missed_promises_are_shown_in_turn(home: House, desk: Screen) -> None:

@@ -4,6 +4,7 @@
  */
 import type { Incident } from "./answers";
 import { answered } from "./order";
+import { pictureOf } from "./picture";
 
 export type Sounding = "fire" | "prealarm" | "none";
 
@@ -12,10 +13,13 @@ export function callOf(incident: Incident): string {
   return [incident.id, incident.kind, incident.suspected, incident.dispatch_due_at ?? ""].join("/");
 }
 
-/** Unanswered fires and prealarms, by the pattern that they sound. A suspected fire asks for a look, so it sounds as a prealarm. */
+/**
+ * Unanswered fires and prealarms, by the pattern that they sound. A suspected fire asks for a look, so it sounds as a prealarm.
+ * Drills and what is withheld never sound so; a flood sounds as its lead.
+ */
 export function calls(open: readonly Incident[]): Map<string, Sounding> {
   const found = new Map<string, Sounding>();
-  for (const incident of open) {
+  for (const { incident } of pictureOf(open).scenes) {
     if (answered(incident)) continue;
     if (incident.kind === "FIRE") found.set(callOf(incident), incident.suspected ? "prealarm" : "fire");
     if (incident.kind === "PREALARM") found.set(callOf(incident), "prealarm");

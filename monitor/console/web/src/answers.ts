@@ -177,6 +177,25 @@ export interface Trouble {
   since: Moment;
 }
 
+export const MEASURES = ["shelved", "test", "works", "impaired"] as const;
+export type Measure = (typeof MEASURES)[number];
+
+export interface Suppression {
+  id: string;
+  measure: Measure;
+  /** Of a device or zone. */
+  subject: string;
+  /** Empty where it holds for all. */
+  rule: string;
+  by: string;
+  why: string;
+  compensation: string;
+  since: Moment;
+  until: Moment;
+  ended_at: Moment | null;
+  ended_by: string;
+}
+
 export interface Quantity {
   name: string;
   unit: string;

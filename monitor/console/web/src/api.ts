@@ -16,6 +16,7 @@ import type {
   RawSeries,
   Rule,
   Station,
+  Suppression,
   Trouble,
   Zone,
 } from "./answers";
@@ -97,6 +98,8 @@ export const readStations = (): Promise<Station[]> => everything("/stations");
 export const readRules = (): Promise<Rule[]> => everything("/rules");
 export const readTroubles = (): Promise<Trouble[]> => everything("/troubles");
 export const readQuantities = (): Promise<Quantity[]> => everything("/quantities");
+/** The measures in force. */
+export const readMeasures = (): Promise<Suppression[]> => everything("/suppressions");
 export const readCoverage = (): Promise<Coverage> => get("/coverage");
 
 export const readOpenIncidents = (before: string | null): Promise<IncidentPage> =>

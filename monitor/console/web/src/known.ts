@@ -1,8 +1,8 @@
 /** Devices that cards and timelines name: each is read once when somebody first needs its name. Knows no view. */
 import { signal } from "@preact/signals";
 import { readDevice } from "./api";
-import type { Device } from "./answers";
-import { pick, troubleName } from "./i18n";
+import type { Device, Incident } from "./answers";
+import { pick, t, troubleName } from "./i18n";
 import { zones } from "./store";
 
 const devices = signal<ReadonlyMap<string, Device>>(new Map());
@@ -13,6 +13,9 @@ export function remember(...found: readonly Device[]): void {
   for (const device of found) next.set(device.key, device);
   devices.value = next;
 }
+
+export const placeName = (incident: Incident): string =>
+  incident.zone_name ? pick(incident.zone_name) : incident.zone === "system" ? t("ownTrouble") : incident.zone;
 
 /** The device's name, or its key until it is known; also the name of a zone, which alarms may be about too. */
 export function deviceName(key: string): string {

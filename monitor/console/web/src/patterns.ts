@@ -41,6 +41,13 @@ export const CHIME: Pattern = {
   level: 0.25,
 };
 
+/** Three short high notes, once: no alarm of a building sounds like it. */
+export const DRILL: Pattern = {
+  tones: [0, 0.2, 0.4].map((at) => ({ at, length: 0.1, hertz: 1047 })),
+  length: 1,
+  level: 0.25,
+};
+
 export const LOST: Pattern = {
   tones: [
     { at: 0, length: 0.2, hertz: 520 },

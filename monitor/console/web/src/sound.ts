@@ -7,8 +7,8 @@ import type { Incident } from "./answers";
 import { calls, loudest, type Sounding } from "./alarm";
 import { second, serverNow } from "./clock";
 import { kept } from "./kept";
-import { CHIME, FIRE, LOST, PREALARM, render, type Pattern } from "./patterns";
-import { incidents, link, loaded } from "./store";
+import { CHIME, DRILL, FIRE, LOST, PREALARM, render, type Pattern } from "./patterns";
+import { incidents, link, loaded, picture } from "./store";
 
 export const MUTE_MS = 5 * 60_000;
 const LOST_PATIENCE_MS = 2000;
@@ -88,14 +88,19 @@ function endMutes(): void {
   });
 }
 
-/** One chime for each supervisory and fault that is new. */
+/** One chime for each supervisory and fault that is new, and another one, which sounds like nothing else, for a drill. */
 function chimeOnce(): void {
   const quiet = (it: Incident): boolean => it.kind === "SUPERVISORY" || it.kind === "FAULT";
+  chimeFor(() => picture.value.scenes.map((scene) => scene.incident).filter(quiet), CHIME);
+  chimeFor(() => picture.value.drills, DRILL);
+}
+
+function chimeFor(which: () => readonly Incident[], pattern: Pattern): void {
   let known: Set<string> | null = null;
   effect(() => {
     if (!loaded.value) return;
-    const now = new Set(incidents.value.filter(quiet).map((it) => it.id));
-    if (known !== null && [...now].some((id) => !known?.has(id))) once(CHIME);
+    const now = new Set(which().map((it) => it.id));
+    if (known !== null && [...now].some((id) => !known?.has(id))) once(pattern);
     known = now;
   });
 }

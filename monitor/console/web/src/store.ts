@@ -4,9 +4,9 @@
  */
 import { batch, computed, signal } from "@preact/signals";
 import * as api from "./api";
-import type { Coverage, Entry, Incident, Quantity, Rule, Station, Trouble, Zone } from "./answers";
+import type { Coverage, Entry, Incident, Quantity, Rule, Station, Suppression, Trouble, Zone } from "./answers";
 import { serverNow } from "./clock";
-import { byUrgency } from "./order";
+import { pictureOf } from "./picture";
 import { followTogether } from "./sharing";
 import type { ServerEvent } from "./sse";
 
@@ -19,7 +19,10 @@ export const live = computed(() => link.value.state === "live");
 export const incidents = signal<readonly Incident[]>([]);
 /** Whether `incidents` was ever filled: an empty board must not claim that all is quiet before. */
 export const loaded = signal(false);
-export const open = computed(() => [...incidents.value].sort(byUrgency));
+/** What the board shows of them. */
+export const picture = computed(() => pictureOf(incidents.value));
+/** Those that may be real, the most urgent first. */
+export const open = computed(() => picture.value.real);
 /** The newest entry of the stream; views that show a timeline read again when it is theirs. */
 export const newest = signal<Entry | null>(null);
 /** Counts the connections: whoever shows something reads it again when it changes. */
@@ -27,6 +30,8 @@ export const epoch = signal(0);
 
 export const coverage = signal<Coverage | null>(null);
 export const troubles = signal<readonly Trouble[]>([]);
+/** In force, by id. */
+export const measures = signal<ReadonlyMap<string, Suppression>>(new Map());
 export const zones = signal<ReadonlyMap<string, Zone>>(new Map());
 export const stations = signal<ReadonlyMap<string, Station>>(new Map());
 export const rules = signal<ReadonlyMap<string, Rule>>(new Map());
@@ -52,7 +57,12 @@ async function readBoard(): Promise<number> {
   return first.position;
 }
 
-/** Runs `work` once more for any number of calls that came while it ran. A failure is answered by the next connection. */
+const MAX_REST_MS = 1000;
+
+/**
+ * Runs `work` once more for any number of calls that came while it ran, after resting for as long as it took: in a flood of news the page
+ * still answers to the hand. A failure is answered by the next connection.
+ */
 function coalesced(work: () => Promise<unknown>): () => void {
   let running = false;
   let again = false;
@@ -62,14 +72,18 @@ function coalesced(work: () => Promise<unknown>): () => void {
       return;
     }
     running = true;
+    const began = performance.now();
     void work()
       .catch((error: unknown) => failed(error))
       .finally(() => {
-        running = false;
-        if (again) {
-          again = false;
-          run();
-        }
+        const rest = Math.min(MAX_REST_MS, performance.now() - began);
+        setTimeout(() => {
+          running = false;
+          if (again) {
+            again = false;
+            run();
+          }
+        }, rest);
       });
   };
 }
@@ -105,16 +119,18 @@ const readSite = coalesced(async () => {
   });
 });
 
-const readHealth = coalesced(async () => {
-  const [c, t] = await Promise.all([api.readCoverage(), api.readTroubles()]);
+export const readHealth = coalesced(async () => {
+  const [c, t, m] = await Promise.all([api.readCoverage(), api.readTroubles(), api.readMeasures()]);
   batch(() => {
     coverage.value = c;
     troubles.value = t;
+    measures.value = byKey(m, (it) => it.id);
   });
 });
 
 function onEvent(event: ServerEvent): void {
   if (event.event === "entry") newest.value = JSON.parse(event.data) as Entry;
+  if (newest.peek()?.step === "withheld") readHealth();
   if (event.event === "reset") epoch.value++;
   refresh();
 }

@@ -4,12 +4,13 @@ import { useEffect } from "preact/hooks";
 import type { Incident } from "../answers";
 import { language, pick, t } from "../i18n";
 import { newsOf } from "../news";
-import { loaded, open } from "../store";
-import { placeName } from "./card";
+import { loaded, picture } from "../store";
+import { placeName } from "../known";
 
 function words(incident: Incident): string {
   const [comma, colon] = language.peek() === "zh" ? ["，", "："] : [", ", ": "];
-  return `${t(incident.kind)}${colon}${placeName(incident)}${comma}${pick(incident.title)}`;
+  const drill = incident.exercise === "" ? "" : `${t("drill")}${comma}`;
+  return `${drill}${t(incident.kind)}${colon}${placeName(incident)}${comma}${pick(incident.title)}`;
 }
 
 export function Announcer() {
@@ -19,10 +20,11 @@ export function Announcer() {
     let calls: ReadonlySet<string> | null = null;
     return effect(() => {
       if (!loaded.value) return;
-      const news = newsOf(calls, open.value);
+      const { scenes, drills } = picture.value;
+      const news = newsOf(calls, [...scenes.map((scene) => scene.incident), ...drills]);
       calls = news.calls;
-      const burning = news.fresh.filter((incident) => incident.kind === "FIRE");
-      const rest = news.fresh.filter((incident) => incident.kind !== "FIRE");
+      const burning = news.fresh.filter((incident) => incident.kind === "FIRE" && incident.exercise === "");
+      const rest = news.fresh.filter((incident) => !burning.includes(incident));
       if (burning.length > 0) fires.value = burning.map(words).join(" ");
       if (rest.length > 0) others.value = rest.map(words).join(" ");
     });

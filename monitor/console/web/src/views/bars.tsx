@@ -41,7 +41,15 @@ function SoundBar() {
       </div>
     );
   }
-  if (alarm.value === "none") return null;
+  // Always there, so that nothing moves under the hand when it begins to sound.
+  if (alarm.value === "none") {
+    return (
+      <div class="bar bar-idle">
+        <Icon name="bell" />
+        <span>{t("soundOn")}</span>
+      </div>
+    );
+  }
   return (
     <div class={`bar bar-ringing bar-${alarm.value}`} role="status">
       <Icon name="bell" />

@@ -1,13 +1,18 @@
-/** The first view: what is open, gravest first, and where. */
+/** The first view: what is open, gravest first, and where; drills and what is withheld stand apart, below. */
+import { useSignal } from "@preact/signals";
 import { KINDS } from "../answers";
 import { language, t } from "../i18n";
-import { coverage, loaded, open } from "../store";
+import { coverage, loaded, picture } from "../store";
 import { IncidentCard } from "./card";
 import { Icon, Loading } from "./parts";
+import { WithheldList } from "./withheld";
 import { ZoneTiles } from "./zones";
 
+/** Cards are heavy: each counts down every second. The most urgent are shown at once. */
+const SHOWN = 60;
+
 function Counts() {
-  const all = open.value;
+  const all = picture.value.real;
   return (
     <ul class="counts" aria-label={t("openCount", { n: all.length })}>
       {KINDS.map((kind) => {
@@ -27,6 +32,7 @@ function Counts() {
 function Quiet() {
   const known = coverage.value;
   const sum = (of: "live" | "detectors"): number => known?.items.reduce((n, zone) => n + zone[of], 0) ?? 0;
+  const withheld = picture.value.withheld.length;
   const unprotected = known ? known.zones - known.covered : 0;
   return (
     <div class="quiet-board" data-testid="quiet">
@@ -34,6 +40,7 @@ function Quiet() {
       <p class="quiet-words">
         {t("quiet")} <span lang={language.value === "zh" ? "en" : "zh-CN"}>{t("quietOther")}</span>
       </p>
+      {withheld > 0 && <p class="warn">{t("quietWithheld", { n: withheld })}</p>}
       {known && (
         <>
           <p>{t("quietHeard", { heard: sum("live"), all: sum("detectors") })}</p>
@@ -46,20 +53,35 @@ function Quiet() {
   );
 }
 
+function Cards() {
+  const all = useSignal(false);
+  const { scenes, drills } = picture.value;
+  const shown = all.value ? scenes : scenes.slice(0, SHOWN);
+  return (
+    <>
+      {scenes.length === 0 && <Quiet />}
+      {shown.map(({ incident, members }) => (
+        <IncidentCard key={incident.id} incident={incident} members={members} />
+      ))}
+      {scenes.length > shown.length && (
+        <button type="button" class="secondary cards-more" data-testid="cards-more" onClick={() => (all.value = true)}>
+          {t("cardsMore", { n: scenes.length - shown.length })}
+        </button>
+      )}
+      {drills.map((incident) => (
+        <IncidentCard key={incident.id} incident={incident} />
+      ))}
+      <WithheldList />
+    </>
+  );
+}
+
 export function Board() {
   return (
     <div class="board">
       <h1 class="unseen">{t("board")}</h1>
       <Counts />
-      <div class="cards">
-        {!loaded.value ? (
-          <Loading />
-        ) : open.value.length === 0 ? (
-          <Quiet />
-        ) : (
-          open.value.map((incident) => <IncidentCard key={incident.id} incident={incident} />)
-        )}
-      </div>
+      <div class="cards">{loaded.value ? <Cards /> : <Loading />}</div>
       <ZoneTiles />
     </div>
   );

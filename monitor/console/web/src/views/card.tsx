@@ -1,17 +1,19 @@
 /** One incident, so that it is understood in two seconds: what, where, how long, what next. */
+import { useSignal } from "@preact/signals";
+import { useId } from "preact/hooks";
 import type { Incident } from "../answers";
 import { second } from "../clock";
 import { age, moment } from "../format";
 import { language, pick, t } from "../i18n";
-import { deviceName } from "../known";
+import { deviceName, placeName } from "../known";
+import { lookOf, type Look } from "../picture";
 import { incidentHref, deviceHref } from "../router";
 import { stationName } from "../people";
 import { Actions } from "./actions";
+import { FloodLine, FloodList } from "./flood";
 import { Icon, KindBadge } from "./parts";
 import { Countdown, Segments } from "./promise";
-
-export const placeName = (incident: Incident): string =>
-  incident.zone_name ? pick(incident.zone_name) : incident.zone === "system" ? t("ownTrouble") : incident.zone;
+import { measureWords } from "./withheld";
 
 function Facts({ incident }: { incident: Incident }) {
   const now = second.value * 1000;
@@ -50,11 +52,41 @@ function Facts({ incident }: { incident: Incident }) {
   );
 }
 
-export function IncidentCard({ incident, full = false }: { incident: Incident; full?: boolean }) {
+/** What it is not must be said before what it is: nobody may run for a drill, nor wait for a page that is withheld. */
+function Banner({ incident, look }: { incident: Incident; look: Look }) {
+  if (look === "drill") {
+    return (
+      <p class="banner banner-drill" data-testid="drill">
+        {t("drill")} <span lang={language.value === "zh" ? "en" : "zh-CN"}>{t("drillOther")}</span>
+        <small>{incident.exercise === "test" ? t("inTest") : t("drillNote", { name: incident.exercise })}</small>
+      </p>
+    );
+  }
+  if (look === "withheld") {
+    return (
+      <p class="banner banner-held">
+        {t("notPaged")} <small>{measureWords(incident.withheld)}</small>
+      </p>
+    );
+  }
+  return null;
+}
+
+interface Shown {
+  incident: Incident;
+  /** In a flood: what goes under it. */
+  members?: readonly Incident[];
+  full?: boolean;
+}
+
+export function IncidentCard({ incident, members = [], full = false }: Shown) {
   const Title = full ? "h1" : "h2";
+  const look = lookOf(incident);
+  const flood = { members, open: useSignal(false), list: useId() };
   return (
     <article
-      class={`card card-${incident.kind} card-at-${incident.state}`}
+      class={`card card-${look === "real" ? incident.kind : look} card-at-${incident.state}`}
+      data-look={look}
       data-testid="incident-card"
       data-incident={incident.id}
       data-kind={incident.kind}
@@ -62,9 +94,15 @@ export function IncidentCard({ incident, full = false }: { incident: Incident; f
       data-condition={incident.condition}
     >
       <div class="card-marks">
-        <KindBadge kind={incident.kind} />
+        <Banner incident={incident} look={look} />
+        <KindBadge kind={incident.kind} look={look} />
         {incident.suspected && <span class="chip chip-suspected">{t("suspected")}</span>}
         <span class={`chip chip-${incident.condition}`}>{t(incident.condition)}</span>
+        {incident.lead && (
+          <a class="chip chip-lead" href={incidentHref(incident.lead)}>
+            {t("underLead", { lead: incident.lead })}
+          </a>
+        )}
         {incident.handed_over_at && <span class="chip chip-handed">{t("handedOver")}</span>}
         <span class={`chip chip-state chip-state-${incident.state}`}>{t(incident.state)}</span>
       </div>
@@ -81,12 +119,14 @@ export function IncidentCard({ incident, full = false }: { incident: Incident; f
       <Countdown incident={incident} />
       <Segments incident={incident} />
       <div class="card-foot">
+        <FloodLine {...flood} />
         <Actions incident={incident} all={full} />
         {!full && (
           <a class="details" href={incidentHref(incident.id)}>
             {t("details")} ›
           </a>
         )}
+        <FloodList {...flood} />
       </div>
     </article>
   );

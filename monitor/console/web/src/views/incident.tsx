@@ -7,11 +7,12 @@ import { pick, t } from "../i18n";
 import { deviceName } from "../known";
 import { learnNames } from "../people";
 import { deviceHref } from "../router";
-import { epoch, incidents, live, newest, rules } from "../store";
+import { epoch, incidents, live, newest, picture, rules } from "../store";
 import { useDoing } from "./actions";
 import { ReadingsAround } from "./around";
 import { WhoWasCalled } from "./called";
 import { IncidentCard } from "./card";
+import { Hops } from "./hops";
 import { ErrorNote, Loading, Section } from "./parts";
 import { Timeline } from "./timeline";
 
@@ -83,6 +84,9 @@ function Involved({ incident }: { incident: Incident }) {
   );
 }
 
+const membersOf = (id: string): readonly Incident[] =>
+  picture.value.scenes.find((scene) => scene.incident.id === id)?.members ?? [];
+
 export function IncidentView({ id }: { id: string }) {
   const detail = useSignal<IncidentDetail | null>(null);
   const error = useSignal<unknown>(null);
@@ -112,10 +116,11 @@ export function IncidentView({ id }: { id: string }) {
         ‹ {t("board")}
       </a>
       <ErrorNote error={error.value} retry={() => void read()} />
-      <IncidentCard incident={incident} full />
+      <IncidentCard incident={incident} members={membersOf(id)} full />
       <div class="incident-columns">
         <div>
           <Advice incident={incident} />
+          <Hops incident={incident} timeline={it.timeline} />
           <ReadingsAround incident={incident} />
         </div>
         <div>

@@ -2,6 +2,7 @@
 import type { ComponentChildren } from "preact";
 import type { Kind } from "../answers";
 import { t } from "../i18n";
+import type { Look } from "../picture";
 import { describe } from "../problems";
 
 const PATHS: Readonly<Record<string, string>> = {
@@ -26,13 +27,14 @@ export function Icon({ name }: { name: string }) {
 }
 
 /** Colour, icon and word: never one of them alone. */
-export function KindBadge({ kind }: { kind: Kind }) {
+export function KindBadge({ kind, look = "real" }: { kind: Kind; look?: Look }) {
+  const word = t(kind);
   return (
-    <span class={`kind kind-${kind}`}>
+    <span class={`kind kind-${look === "real" ? kind : look}`}>
       <Icon name={kind} />
-      <span class="kind-word">{t(kind)}</span>
+      <span class="kind-word">{look === "drill" ? t("drillKind", { kind: word }) : look === "withheld" ? t("heldKind", { kind: word }) : word}</span>
       <span class="kind-code" aria-hidden="true">
-        {kind}
+        {look === "real" ? kind : ""}
       </span>
     </span>
   );

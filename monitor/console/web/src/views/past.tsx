@@ -6,9 +6,10 @@ import { readIncidents } from "../api";
 import { serverNow } from "../clock";
 import { moment, span } from "../format";
 import { language, pick, t } from "../i18n";
+import { lookOf } from "../picture";
 import { incidentHref } from "../router";
 import { epoch, newest } from "../store";
-import { placeName } from "./card";
+import { placeName } from "../known";
 import { ErrorNote, KindBadge, Loading } from "./parts";
 
 const PAGE = 100;
@@ -19,7 +20,7 @@ function Row({ incident }: { incident: Incident }) {
   return (
     <li>
       <a class="past" href={incidentHref(incident.id)} data-testid="past-incident" data-incident={incident.id}>
-        <KindBadge kind={incident.kind} />
+        <KindBadge kind={incident.kind} look={lookOf(incident)} />
         <span class="past-what">
           <b>{placeName(incident)}</b> {pick(incident.title)}
         </span>
