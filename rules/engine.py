@@ -62,7 +62,7 @@ TROUBLE_HOLD: Micros = 30 * SECOND
 """A lane of ours that recovers within this time is worth a line in the log, not an incident."""
 
 
-RESPONSE_TIMERS = frozenset({"sla", "warn", "ladder", "flood", "exercise"})
+RESPONSE_TIMERS = frozenset({"sla", "warn", "ladder", "flood"})
 
 OUTDATED_WITHIN: Micros = 2 * MINUTE
 """An older, late reading is outdated if a live one came this shortly before it."""
@@ -212,8 +212,8 @@ class Engine:
     # --- readings ----------------------------------------------------------------------------------------------------
 
     def _reading(self, at: Micros, reading: Reading, out: list[Effect]) -> None:
-        if reading.exercise:
-            self._exercise(at, reading, out)
+        if reading.exercise and (drill := self._drill(reading)) is not None:
+            self._exercise(at, reading, drill, out)
             return
         said = reading.values
         names = tuple(said)
@@ -385,6 +385,8 @@ class Engine:
             former = alarm.incident
             measure = self._measure(rule, subject, seen)
             told = self._described(at, rule, subject, alarm, seen, measure)
+            if told.kind is Kind.FIRE and told.evidence is Freshness.LIVE and not told.withheld:
+                self._end_drills(at, out)
             alarm.incident = self._response.raised(at, told, out, measure)
             self._command(at, rule, told, alarm.incident, out)
             if former and former != alarm.incident:  # the rule's group or the device's zone is another one since then
@@ -560,13 +562,17 @@ class Engine:
             self._in_test[order.subject] = None
             self._ask_all(at, order.subject, out)
 
-    def _restore_measure(self, at: Micros, suppression: str, by: str, out: list[Effect]) -> None:
+    def _restore_measure(
+        self, at: Micros, suppression: str, by: str, out: list[Effect], why: str = "the exercise is over"
+    ) -> None:
         """The measure is over: what it kept from paging and still burns is raised as if it began now."""
         measure = self._suppressions.remove(suppression)
         self._timers.cancel(("return", suppression, ""))
         out.append(SuppressionChanged(at, replace(measure, ended_at=at, ended_by=by)))
         if measure.measure is Measure.TEST and self._suppressions.at(measure.subject, Measure.TEST) is None:
             del self._in_test[measure.subject]
+        if measure.measure is Measure.DRILL:
+            self._response.end_exercise(at, suppression, why, out)
         devices: dict[str, None] = {}
         for incident in self._response.withheld_by(suppression):
             self._response.released(at, incident.id, suppression, out)
@@ -582,11 +588,23 @@ class Engine:
         for seen in [one] if one is not None else [s for s in self._seen.values() if s.zone.key == subject]:
             self._ask(at, seen, tuple(seen.known), _evidence(at, seen), out)
 
-    def _exercise(self, at: Micros, reading: Reading, out: list[Effect]) -> None:
-        """A drill: the rules of a fire are asked of this reading alone. State, memories and holds of the device stay as they are."""
+    def _drill(self, reading: Reading) -> Device | None:
+        """The device, if a drill by this name is announced there: a fire must not hide behind a mark that anybody can write."""
+        measure = self._suppressions.get(reading.exercise)
         device = self._neighbourhood.device(reading.device)
-        if device is None:
-            raise LookupError(f"{reading.device} is not registered")
+        if measure is None or measure.measure is not Measure.DRILL or device is None:
+            return None
+        return device if measure.subject in (device.key, device.zone) else None
+
+    def _end_drills(self, at: Micros, out: list[Effect]) -> None:
+        """A real fire wins over every exercise."""
+        for measure in self._suppressions.all(Measure.DRILL):
+            self._restore_measure(at, measure.id, "", out, "a real fire")
+
+    def _exercise(self, at: Micros, reading: Reading, device: Device, out: list[Effect]) -> None:
+        """A drill: the rules of a fire are asked of this reading alone. State, memories and holds of the device stay as they are."""
+        if reading.freshness is not Freshness.LIVE:
+            return
         seen = self._seen.get(reading.device) or self._place(device)
         for rule in seen.watch.rules:
             if rule.check is None or rule.kind.rank > Kind.PREALARM.rank:

@@ -308,6 +308,8 @@ class Measure(StrEnum):
     """Somebody works on the device: its alarms of every kind are marked as test and do not page, and it is no voter (EN 54-2: test)."""
     WORKS = "works"
     """A works permit for a zone (动火作业): PREALARM and SUPERVISORY do not page, a FIRE does."""
+    DRILL = "drill"
+    """An exercise is announced: readings from here that bear the measure's id are made up for it (`Reading.exercise`)."""
     IMPAIRED = "impaired"
     """Somebody knows that detection is missing here and answers for it; what still alarms pages as ever."""
 

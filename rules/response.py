@@ -49,7 +49,6 @@ TWO_WAYS_AFTER: Micros = 5 * SECOND
 """A FIRE that two kinds of channel have not taken by then goes out over all that are left: whoever then answers within 10 s keeps the
 15 s of GB/T 45839-2025 5.10.4, even if every provider before hung."""
 UNNEEDED = "nobody need be called any more"
-EXERCISE_LASTS: Micros = 30 * MINUTE
 LONGEST_SWAP: Micros = 32 * 24 * 60 * MINUTE
 
 _GOALS: Mapping[str, IncidentState] = {
@@ -80,8 +79,7 @@ _CALLS = ("dispatch", "call", "spread", "around", "overdue")
 class Response:
     """The open incidents. Every method appends its effects to `out`; `finish` closes an event with the changed records.
 
-    Timers: ("ladder", incident, "next" | "two"), ("sla", incident, goal), ("warn", incident, goal), ("flood", scope, ""),
-    ("exercise", incident, "").
+    Timers: ("ladder", incident, "next" | "two"), ("sla", incident, goal), ("warn", incident, goal), ("flood", scope, "").
     """
 
     def __init__(self, neighbourhood: Neighbourhood, timers: Timers, closed: Callable[[str], None]) -> None:
@@ -126,8 +124,6 @@ class Response:
         `measure` is the suppression that withholds it, for the timeline.
         """
         case = self._by_place.get(alarm.place)
-        if alarm.kind is Kind.FIRE and alarm.evidence is Freshness.LIVE and not alarm.exercise and not alarm.withheld:
-            self._real(at, out)
         if case is None:
             return self._open(at, alarm, measure, out)
         was = case.incident
@@ -280,6 +276,7 @@ class Response:
                 changes["acknowledged_by"] = move.by
             if move.verb is Verb.CLOSE:
                 changes["disposition"] = move.disposition
+                changes["condition"] = Condition.RETURNED
                 detail = {**detail, "disposition": move.disposition}
             self._change(case, **changes)
         out.append(Entry(move.at, case.incident.id, step, detail))
@@ -378,8 +375,6 @@ class Response:
                 self._near(at, self._cases[who], which, out)
             case "flood":
                 self._flood_news(at, who, out)
-            case "exercise":
-                self._end_exercise(at, self._cases[who], "time is over", out)
             case _ if which == "two":
                 case = self._cases[who]
                 if len(case.accepted) < 2:
@@ -570,7 +565,6 @@ class Response:
             )  # fmt: skip
         if alarm.exercise and not alarm.withheld:
             self._exercises[incident.id] = None
-            self._timers.set(("exercise", incident.id, ""), at + EXERCISE_LASTS)
         self._count(at, case, out)
         self._call(at, case, alarm, out)
         return incident.id
@@ -603,10 +597,11 @@ class Response:
 
     # --- exercises ---------------------------------------------------------------------------------------------------
 
-    def _real(self, at: Micros, out: list[Effect]) -> None:
-        """A real fire wins over every exercise."""
+    def end_exercise(self, at: Micros, exercise: str, why: str, out: list[Effect]) -> None:
+        """Close what belongs to a drill, and tell everybody who was called for it."""
         for incident in list(self._exercises):
-            self._end_exercise(at, self._cases[incident], "a real fire", out)
+            if self._cases[incident].incident.exercise == exercise:
+                self._end_exercise(at, self._cases[incident], why, out)
 
     def _end_exercise(self, at: Micros, case: Case, why: str, out: list[Effect]) -> None:
         incident = case.incident
@@ -730,7 +725,6 @@ class Response:
         del self._cases[incident.id], self._by_place[incident.zone, incident.group]
         self._closed(incident.id)
         self._exercises.pop(incident.id, None)
-        self._timers.cancel(("exercise", incident.id, ""))
         self._leave_flood(case)
         if incident.lead in self._cases:
             lead = self._cases[incident.lead]

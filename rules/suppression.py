@@ -16,12 +16,14 @@ LONGEST: Mapping[Measure, Micros] = {
     Measure.SHELVED: 12 * HOUR,
     Measure.TEST: 12 * HOUR,
     Measure.WORKS: 24 * HOUR,
+    Measure.DRILL: 4 * HOUR,
     Measure.IMPAIRED: 30 * DAY,
 }
 _WITHHOLDS: Mapping[Measure, frozenset[Kind]] = {
     Measure.SHELVED: frozenset({Kind.SUPERVISORY, Kind.FAULT}),
     Measure.TEST: frozenset(Kind),
     Measure.WORKS: frozenset({Kind.PREALARM, Kind.SUPERVISORY}),
+    Measure.DRILL: frozenset(),
     Measure.IMPAIRED: frozenset(),
 }
 
@@ -74,6 +76,10 @@ class Suppressions:
     def at(self, subject: str, measure: Measure) -> Suppression | None:
         """The measure of this sort at a device or zone."""
         return next((s for s in self._by_subject.get(subject, {}).values() if s.measure is measure), None)
+
+    def all(self, measure: Measure) -> list[Suppression]:
+        """Those of a sort, the oldest first; O(measures in force)."""
+        return [s for s in self._by_id.values() if s.measure is measure]
 
     def snapshot(self) -> list[Any]:
         """Plain values."""

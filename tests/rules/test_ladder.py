@@ -230,15 +230,14 @@ def test_a_measure_on_a_rule_that_is_not_in_force_is_refused_and_others_are_list
     assert [i.withheld for i in machine.open_incidents] == ["sup-000002", ""]
 
 
-def test_an_exercise_of_a_stranger_is_a_defect_of_whoever_lets_it_in() -> None:
-    with pytest.raises(LookupError):
-        engine(Plan()).handle(Reading(T0, "x/nobody", {"smoke": True}, exercise="drill-1"))
-
-
-def test_an_exercise_asks_the_rules_of_a_fire_alone() -> None:
+def test_an_exercise_asks_the_rules_of_a_fire_alone_of_live_readings_alone() -> None:
     machine = engine(Plan())
-    assert machine.handle(Reading(T0, "x/s", {"battery": 3.0, "smoke": False}, exercise="drill-1")) == []
+    machine.handle(Suppress(T0, Measure.DRILL, "x/s", "li", "drill", T0 + HOUR))
+    assert machine.handle(Reading(T0, "x/s", {"battery": 3.0, "smoke": False}, exercise="sup-000001")) == []
+    assert machine.handle(Reading(T0, "x/s", {"smoke": True}, Freshness.LATE, exercise="sup-000001")) == []
     assert machine.device("x/s") is None
+    with pytest.raises(LookupError):
+        machine.handle(Reading(T0, "x/nobody", {"smoke": True}, exercise="sup-000001"))
 
 
 # --- floods ---------------------------------------------------------------------------------------------------------

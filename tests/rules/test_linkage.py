@@ -329,7 +329,8 @@ def test_an_old_word_shows_nothing(freshness: Freshness) -> None:
 def test_what_a_drill_makes_up_shows_nothing() -> None:
     hand = watch()
     burn(hand)
-    made_up = Reading(moment(6), "b/c1", {"relay_closed": False}, exercise="drill-1")
+    hand.feed(Suppress(moment(5), Measure.DRILL, "b/c1", "li", "drill", moment(1000)))
+    made_up = Reading(moment(6), "b/c1", {"relay_closed": False}, exercise="sup-000001")
     assert linked(hand.feed(made_up)) == []
 
 
@@ -551,7 +552,8 @@ def test_a_target_that_somebody_works_on_is_left_alone(subject: str) -> None:
 
 def test_a_drill_commands_nothing_and_says_so() -> None:
     hand = watch()
-    drill = Reading(moment(0), "b/h1", {"smoke": True}, exercise="drill-1")
+    hand.feed(Suppress(moment(0), Measure.DRILL, "b/h1", "li", "drill", moment(1000)))
+    drill = Reading(moment(0), "b/h1", {"smoke": True}, exercise="sup-000001")
     assert linked(hand.feed(drill)) == [
         "1 commanded sound@s-hall-00 refused exercise",
         "1 commanded sound@s-shed refused exercise",
