@@ -30,7 +30,7 @@ _REASONS = {
     403: "A browser sent it from another site's page",
     404: "There is no such thing",
     405: "Not with this method",
-    409: "The incident's state does not allow it; `detail` says why",
+    409: "It is not allowed as things stand; `detail` says why",
     413: "More than 64 KiB",
     415: "Not application/json",
     421: "This host name is not served",
