@@ -138,3 +138,19 @@ WHY: Mapping[Why, Text] = MappingProxyType({
     Why.RECOVERED: Text("重启后警情记录不一致，需到现场操作", "the record was mended after a restart: look at the device"),
 })  # fmt: skip
 """The same in words."""
+
+
+class Failure(StrEnum):
+    """Why a command that was sent is not known to be done."""
+
+    REFUSED = "refused-by-device"
+    NOT_DELIVERED = "not-delivered"
+    TIMEOUT = "timeout"
+
+
+FAILURES: Mapping[Failure, Text] = MappingProxyType({
+    Failure.REFUSED: Text("设备拒绝执行", "the device refused"),
+    Failure.NOT_DELIVERED: Text("未送达，或不知是否送达", "not delivered, or nobody knows whether it was"),
+    Failure.TIMEOUT: Text("设备未在时限内确认", "the device did not confirm in time"),
+})  # fmt: skip
+"""The same in words."""

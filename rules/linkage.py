@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeAlias
 
-from rules.commands import CHANNEL, COMMANDS, EXPIRES, MOST_TARGETS, Mode, Order, Permits, Place, Why
+from rules.commands import CHANNEL, COMMANDS, EXPIRES, MOST_TARGETS, Failure, Mode, Order, Permits, Place, Why
 from rules.model import (
     MINUTE,
     SECOND,
@@ -141,7 +141,7 @@ class Linkage:
             elif said.get(command.quantity) is command.shows:
                 self._done(at, issued, command.quantity, out)
             elif obeyed is False:
-                self._fail(at, issued, "refused-by-device", "", out)
+                self._fail(at, issued, Failure.REFUSED, "", out)
 
     def receipt(self, receipt: Receipt, out: list[Effect]) -> None:
         """The broker has taken a command, or it will never reach its device."""
@@ -151,7 +151,7 @@ class Linkage:
         if receipt.outcome is Outcome.ACCEPTED:
             self._timers.set((TIMER, issued.key, ""), receipt.at + self._permits.timeout)
         elif receipt.outcome is Outcome.DEAD:
-            self._fail(receipt.at, issued, "not-delivered", receipt.reply, out)
+            self._fail(receipt.at, issued, Failure.NOT_DELIVERED, receipt.reply, out)
 
     def due(self, at: Micros, key: str, out: list[Effect]) -> None:
         """A command's time has run out; or it failed long ago and its device is no longer listened to."""
@@ -159,7 +159,7 @@ class Linkage:
         if issued.failed:
             self._forget(issued)
         else:
-            self._fail(at, issued, "timeout", "", out)
+            self._fail(at, issued, Failure.TIMEOUT, "", out)
 
     def waits(self, key: str) -> bool:
         """Is a command's end awaited?"""
@@ -248,12 +248,12 @@ class Linkage:
         self._timers.cancel((TIMER, issued.key, ""))
         self._forget(issued)
 
-    def _fail(self, at: Micros, issued: _Issued, why: str, reply: str, out: list[Effect]) -> None:
+    def _fail(self, at: Micros, issued: _Issued, why: Failure, reply: str, out: list[Effect]) -> None:
         if issued.failed:
             return
         issued.failed = True
         detail = _detail(issued.command, issued.device)
-        out.append(Entry(at, issued.incident, Step.COMMAND_FAILED, {**detail, "why": why, "reply": reply}))
+        out.append(Entry(at, issued.incident, Step.COMMAND_FAILED, {**detail, "why": why.value, "reply": reply}))
         self._timers.set((TIMER, issued.key, ""), at + WATCHED)
         account = self._accounts.get(issued.incident)
         if account is not None and not account.failed:

@@ -154,7 +154,8 @@ def _marks(incident: Incident) -> list[tuple[Micros, str]]:
 
 
 def _calls(it: Story) -> Iterator[Content]:
-    calls = [row for row in it.pushes if row.push.body.get("type") != "incident.state"]
+    # Who follows the record was not called, and no device is anybody.
+    calls = [row for row in it.pushes if row.push.body.get("type") not in ("incident.state", "device.command")]
     if not calls:
         return
     yield tag("h2", Text("通知了谁", "Who was called"))

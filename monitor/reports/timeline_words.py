@@ -11,6 +11,7 @@ from typing import Any
 from monitor.ports import TimelineRow
 from monitor.reports.periods import lasted
 from monitor.vocabulary import DISPOSITIONS, GOALS, KINDS
+from rules.commands import FAILURES, WHY
 from rules.model import SECOND, Step, Text
 from rules.quantities import CATALOGUE
 
@@ -89,11 +90,29 @@ def _push(zh: str, en: str) -> Callable[[Detail], Text]:
     return told
 
 
+_MODES: Mapping[str, tuple[str, str]] = {
+    "armed": ("联动已下发", "Commanded"),
+    "dry-run": ("联动（试运行，未下发）", "Would have been commanded (dry run)"),
+    "refused": ("联动未下发", "Not commanded"),
+}
+_REASONS: Mapping[str, Text] = {str(why): said for words_of in (WHY, FAILURES) for why, said in words_of.items()}
+
+
+def _commanded(d: Detail) -> Text:
+    """What was only meant, or refused, must not read as if it had been sent."""
+    return _command(*_MODES.get(_text(d, "mode"), ("联动", "Linkage")))(d)
+
+
 def _command(zh: str, en: str) -> Callable[[Detail], Text]:
-    return lambda d: Text(
-        f"{zh}：{_text(d, 'command_zh')} {_text(d, 'why')}".rstrip(),
-        f"{en}: {_text(d, 'command_en')} {_text(d, 'why')}".rstrip(),
-    )
+    def told(d: Detail) -> Text:
+        why = _text(d, "why")
+        reason = _REASONS.get(why, Text(why, why))
+        return Text(
+            f"{zh}：{_text(d, 'command_zh')} {reason.zh}".rstrip(),
+            f"{en}: {_text(d, 'command_en')} {reason.en}".rstrip(),
+        )
+
+    return told
 
 
 def _escalated(d: Detail) -> Text:
@@ -139,7 +158,7 @@ _WORDS: Mapping[str, Callable[[Detail], Text]] = {
     Step.FLOOD: _ended("多处报警，归入", "Alarm flood, under", "scope"),
     Step.WITHHELD: _ended("推送被抑制", "Withheld from paging", "why"),
     Step.RELEASED: _fixed("抑制结束", "No longer withheld"),
-    Step.COMMANDED: _command("联动命令", "Command"),
+    Step.COMMANDED: _commanded,
     Step.COMMAND_DONE: _command("联动完成", "Command done"),
     Step.COMMAND_FAILED: _command("联动失败", "Command failed"),
 }

@@ -108,6 +108,21 @@ def test_every_step_has_words_in_both_languages(step: Step) -> None:
     assert words(TimelineRow(1, T0, "i", step, {})).zh, "an older entry may lack every detail"
 
 
+@pytest.mark.parametrize(
+    ("step", "mode", "why", "shown"),
+    [
+        (Step.COMMANDED, "armed", "", "Commanded: Cut the power"),
+        (Step.COMMANDED, "dry-run", "", "Would have been commanded (dry run): Cut the power"),
+        (Step.COMMANDED, "refused", "not-allowed", "Not commanded: Cut the power the site file does not allow it"),
+        (Step.COMMAND_DONE, "", "", "Command done: Cut the power"),
+        (Step.COMMAND_FAILED, "", "timeout", "Command failed: Cut the power the device did not confirm in time"),
+    ],
+)
+def test_what_was_not_sent_does_not_read_as_if_it_had_been(step: Step, mode: str, why: str, shown: str) -> None:
+    detail = {"command_zh": "切断电源", "command_en": "Cut the power", "device": "b/c1", "mode": mode, "why": why}
+    assert words(TimelineRow(1, T0, "i", step, detail)).en == shown
+
+
 def test_a_step_of_a_newer_version_is_shown_by_its_name() -> None:
     assert words(TimelineRow(1, T0, "i", "teleported", {})) == Text("teleported", "teleported")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rules.commands import COMMANDS, WHY, Why
+from rules.commands import COMMANDS, FAILURES, WHY, Failure, Why
 from rules.quantities import CATALOGUE
 
 
@@ -21,4 +21,5 @@ def test_nothing_that_was_made_safe_is_undone_by_a_rule() -> None:
 
 def test_every_reason_has_words() -> None:
     assert set(WHY) == set(Why)
-    assert all(words.zh and words.en for words in WHY.values())
+    assert set(FAILURES) == set(Failure)
+    assert all(words.zh and words.en for words in (*WHY.values(), *FAILURES.values()))
