@@ -192,7 +192,8 @@ def _call(it: Story, row: OutboxRow, accepted: Micros | None) -> list[Content]:
 
 def _timeline(it: Story) -> Iterator[Content]:
     yield tag("h2", Text("时间线", "Timeline"))
-    rows = [row for row in it.timeline if row.step not in _QUEUED]
+    # The ledger forgets settled pushes after a while; their timeline stays.
+    rows = [row for row in it.timeline if row.step not in _QUEUED or not it.pushes]
     yield table(
         [Text("时间", "When"), Text("事项", "What"), Text("详情", "Details")],
         [_entry(row) for row in rows[:MOST_LINES]],

@@ -71,6 +71,11 @@ def test_one_page_tells_all_that_is_kept(night: Story) -> None:
     assert len(re.findall("<polyline", shown)) == len(night.charts) == 2
 
 
+def test_when_the_ledger_has_forgotten_the_pushes_the_timeline_tells_them(night: Story) -> None:
+    assert "推送送达：hook" not in incident_page(night)
+    assert "推送送达：hook" in incident_page(replace(night, pushes=()))
+
+
 def test_a_withheld_drill_in_a_flood_says_so_first(night: Story) -> None:
     measure = Suppression("sup-000001", Measure.WORKS, "b/home", "", "值班员", "动火作业", T0, T0 + HOUR, "专人看护")
     it = replace(night.incident, exercise="drill-1", withheld=measure.id, lead="inc-000009", members=0)
