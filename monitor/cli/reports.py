@@ -18,6 +18,7 @@ import typer
 from monitor import wiring
 from monitor.cli.terminal import Config, err, fail, read_site
 from monitor.console.answers_reports import NuisanceAnswer, SlaAnswer
+from monitor.console.context import json_of
 from monitor.evidence import said
 from monitor.ports import Records
 from monitor.reports.incident import charted, told
@@ -82,7 +83,7 @@ def service_levels(
     ways: Mapping[Format, Callable[[], str | bytes]] = {
         Format.HTML: lambda: sla_page(report),
         Format.CSV: lambda: (figures_sheet if table is SlaTable.FIGURES else responses_sheet)(report),
-        Format.JSON: lambda: SlaAnswer.of(report).model_dump_json(),
+        Format.JSON: lambda: json_of(SlaAnswer.of(report)),
     }
     write(ways[form](), output)
 
@@ -112,7 +113,7 @@ def nuisances(
     ways: Mapping[Format, Callable[[], str | bytes]] = {
         Format.HTML: lambda: nuisance_page(report),
         Format.CSV: lambda: nuisance_sheet(report, table),
-        Format.JSON: lambda: NuisanceAnswer.of(report).model_dump_json(),
+        Format.JSON: lambda: json_of(NuisanceAnswer.of(report)),
     }
     write(ways[form](), output)
 

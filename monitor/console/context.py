@@ -52,6 +52,8 @@ class Context:
     max_streams: int = 100
     streams: set[Subscription] = field(default_factory=set)
     """Open live streams, at most `max_streams`."""
+    reporting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    """Reports that are made at once; the others wait."""
 
 
 CONTEXT = web.AppKey("context", Context)

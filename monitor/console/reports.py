@@ -72,7 +72,8 @@ async def service_levels(request: web.Request) -> web.StreamResponse:
     asked = question(SlaQuestion, request.query)
     _station(request, asked.station)
     places, month = it.board.neighbourhood, Month.parse(asked.month)
-    report = await sla(it.board.ledger, month, places.stations, places.zones, now=it.now(), station=asked.station)
+    async with it.reporting:
+        report = await sla(it.board.ledger, month, places.stations, places.zones, now=it.now(), station=asked.station)
     sheet = figures_sheet if asked.table == "figures" else responses_sheet
     ways: Mapping[str, Callable[[], str | bytes]] = {
         "application/json": lambda: json_of(SlaAnswer.of(report)),
@@ -88,9 +89,10 @@ async def nuisances(request: web.Request) -> web.StreamResponse:
     asked = question(NuisanceQuestion, request.query)
     covered = _station(request, asked.station)
     places, month = it.board.neighbourhood, Month.parse(asked.month)
-    report = await nuisance(
-        it.board.ledger, month, places.devices, places.zones, now=it.now(), station=asked.station, covered=covered
-    )
+    async with it.reporting:
+        report = await nuisance(
+            it.board.ledger, month, places.devices, places.zones, now=it.now(), station=asked.station, covered=covered
+        )
     ways: Mapping[str, Callable[[], str | bytes]] = {
         "application/json": lambda: json_of(NuisanceAnswer.of(report)),
         "text/html": lambda: nuisance_page(report),
@@ -104,7 +106,8 @@ async def incident(request: web.Request) -> web.StreamResponse:
     it = context(request)
     question(NoQuestion, request.query)
     key = request.match_info["incident"]
-    found = await story(it.board.ledger, key, it.board.neighbourhood, it.history, it.now())
+    async with it.reporting:
+        found = await story(it.board.ledger, key, it.board.neighbourhood, it.history, it.now())
     if found is None:
         raise Problem(404, f"There is no incident {clean(key)}.", kind="unknown-incident")
     body = await asyncio.to_thread(incident_page, found)

@@ -75,7 +75,7 @@ def statements(batch: Batch, last: int, link_of: Callable[[str], str]) -> list[t
             for s in batch.suppressions.values()
         ]
         out.append(("INSERT OR REPLACE INTO suppression VALUES (?, ?, ?, ?, ?, ?)", measures))
-    if books := [(at, digest, json.dumps(texts)) for _, at, digest, texts in _books(batch)]:
+    if books := [(row[1], row[2], json.dumps(row[3])) for row in batch.rows if row[0] == BOOK]:
         out.append(("INSERT OR REPLACE INTO book VALUES (?, ?, ?)", books))
     out.extend(quarantine(batch.quarantined))
     if batch.unregistered:
@@ -98,10 +98,6 @@ def statements(batch: Batch, last: int, link_of: Callable[[str], str]) -> list[t
             )
         )
     return out
-
-
-def _books(batch: Batch) -> list[tuple[Any, ...]]:
-    return [row for row in batch.rows if row[0] == BOOK]
 
 
 _ACCOUNT = "INSERT INTO account VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET n = n + excluded.n"
