@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping
 from math import isfinite
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from rules import expression as ex
 from rules.model import Device, Value, Zone
@@ -143,6 +143,8 @@ def _compare(expression: ex.Compare) -> Closure:
             return _measured_against(left.name, op, right.value)
         if isinstance(left, ex.Tally):
             return _tally_against(left.term, _OPERATORS[op], right.value)
+        if _is_difference(left):
+            return _difference_against(left.left.name, left.right.name, _OPERATORS[op], right.value)
     f, a, b = _OPERATORS[op], build(left), build(right)
     if "any" in (ex.sort_of(left), ex.sort_of(right)):
         return _loosely(op, a, b)
@@ -155,6 +157,16 @@ def _compare(expression: ex.Compare) -> Closure:
         return None if y is None else f(x, y)
 
     return compare
+
+
+def _is_difference(expression: ex.Expression) -> TypeGuard[Any]:
+    quantities = (ex.Measured, ex.Remembered)
+    return (
+        isinstance(expression, ex.Arithmetic)
+        and expression.op == "-"
+        and isinstance(expression.left, quantities)
+        and isinstance(expression.right, quantities)
+    )
 
 
 def _measured_against(name: str, op: str, constant: Any) -> Closure:
@@ -185,6 +197,16 @@ def _measured_against(name: str, op: str, constant: Any) -> Closure:
         return None if value is None else value > constant
 
     return {"<": below, "<=": at_most, "==": equal, "!=": unequal, ">=": at_least, ">": above}[op]
+
+
+def _difference_against(name: str, other: str, compare: Callable[[Any, Any], Any], constant: Any) -> Closure:
+    """`quantity - quantity op constant`: how far one is above the other. Their ranges keep it finite."""
+
+    def difference(values: Any, device: Any, zone: Any) -> bool | None:
+        a, b = values.get(name), values.get(other)
+        return None if a is None or b is None else compare(a - b, constant)
+
+    return difference
 
 
 def _tally_against(term: int, compare: Callable[[Any, Any], Any], constant: Any) -> Closure:
@@ -233,9 +255,16 @@ def _default(operand: ex.Measured | ex.Remembered | ex.Attribute, constant: Valu
 
 def _logic(expression: ex.Not | ex.And | ex.Or) -> Closure:
     if isinstance(expression, ex.Not):
+        if isinstance(expression.operand, ex.Default) and not isinstance(expression.operand.operand, ex.Attribute):
+            return _unless(expression.operand.operand.name, expression.operand.value)
         return _not(flag(expression.operand))
     parts = [flag(part) for part in expression.parts]
     return _all(parts) if isinstance(expression, ex.And) else _any(parts)
+
+
+def _unless(name: str, constant: Value) -> Closure:
+    """`not default(flag, constant)`, which stands in nearly every condition: unless the device is under test."""
+    return lambda values, device, zone: not values.get(name, constant)
 
 
 def _not(inner: Closure) -> Closure:

@@ -45,6 +45,12 @@ class Asked:
     of it."""
     memories: tuple[Memory, ...]
     """In order: none before what it is made of."""
+    inputs: frozenset[str]
+    """The quantities, reported and derived, that it looks at itself: while they stay, so does its answer."""
+    setpoints: ex.Setpoints
+    """How far they, and what its memories look at, may move without any answer moving."""
+    told_apart: frozenset[str]
+    """Of which it tells whether they are unknown."""
 
     @property
     def measured(self) -> bool:
@@ -145,6 +151,9 @@ def _asked(found: Sequence[ex.Expression]) -> Asked:
         ),
         quantities.union(part.name for part in direct if isinstance(part, ex.Remembered)),
         memories,
+        frozenset(part.name for part in direct if isinstance(part, (ex.Measured, ex.Remembered))),
+        ex.joined(map(ex.setpoints, found)),
+        frozenset[str]().union(*map(ex.told_apart, found)),
     )
 
 

@@ -162,12 +162,17 @@ class Engine:
 
     def devices(self) -> Iterator[DeviceState]:
         """All devices that have spoken."""
-        return map(_view, self._seen.values())
+        return map(self._view, self._seen.values())
 
     def device(self, key: str) -> DeviceState | None:
         """One of them."""
         seen = self._seen.get(key)
-        return _view(seen) if seen else None
+        return self._view(seen) if seen else None
+
+    def _view(self, seen: Seen) -> DeviceState:
+        self._recall.settle(self._now, seen)
+        alarms = {rule: alarm.state for rule, alarm in (seen.alarms or {}).items()}
+        return DeviceState(seen.device, seen.last_at, seen.freshness, seen.values, alarms, seen.derived)
 
     def knows(self, key: str) -> bool:
         """Whether a reading of this device can be handled: it has spoken, or the site file knows it."""
@@ -218,9 +223,9 @@ class Engine:
         said = reading.values
         names = tuple(said)
         seen = self._seen.get(reading.device)
+        new = seen is None
         if seen is None:
             seen = self._meet(at, reading.device)
-            names = (HEARD, *names)
         freshness = reading.freshness
         measured_at = reading.measured_at
         if freshness is Freshness.LIVE:
@@ -230,18 +235,26 @@ class Engine:
             return
         seen.last_at = at
         seen.freshness = freshness
-        moved = _moved(seen, reading) if self._gateways and reading.device in self._gateways else ()
+        told = _moved(seen, reading) if self._gateways and reading.device in self._gateways else ()
+        plan = seen.watch.plans.get(names) or seen.watch.plan(names)
+        moved = plan.moved(seen.known, said)
+        if new:
+            names = (HEARD, *names)
+            moved.append(HEARD)
         seen.values.update(said)
         if seen.certain_from is not None or said.get("online") is False:
             freshness = _doubted(at, seen, reading)
         if self._linkage.awaited and freshness is Freshness.LIVE:
             self._linkage.heard(at, reading, out)
         if seen.kept is not None:
-            names += self._recall.read(at, seen, said, freshness)
-        self._ask(at, seen, names, freshness, out)
-        if moved:
+            names += self._recall.read(at, seen, said, freshness, plan, moved)
+        if seen.stirring is None and seen.alarms is None:
+            self._ask_moved(at, seen, plan.asked(tuple(moved)), freshness, out)
+        else:
+            self._ask(at, seen, names, freshness, out)
+        if told:
             for other in self._recall.behind(reading.device):
-                self._ask(at, other, self._recall.upstream(at, other, moved), other.freshness, out)
+                self._ask(at, other, self._recall.upstream(at, other, told), other.freshness, out)
 
     def _ask(self, at: Micros, seen: Seen, names: tuple[str, ...], evidence: Freshness, out: list[Effect]) -> None:
         """Ask all rules that watch one of these quantities, reported or derived, of this device."""
@@ -251,11 +264,35 @@ class Engine:
             check = rule.check
             if check is None:
                 self._zone_rule(at, rule, seen, evidence, out)
+                continue
+            holds = check(known, device, zone)
+            if holds is True:
+                seen.stir(rule.id)
             else:
-                holds = check(known, device, zone)
-                if holds is True or (alarms is not None and rule.id in alarms):
-                    self._device_rule(at, rule, seen, holds, evidence, out)
-                    alarms = seen.alarms
+                seen.rest(rule.id)
+            if holds is True or (alarms is not None and rule.id in alarms):
+                self._device_rule(at, rule, seen, holds, evidence, out)
+                alarms = seen.alarms
+        if not seen.calm:
+            self._recall.watch_fading(at, seen)
+
+    def _ask_moved(
+        self, at: Micros, seen: Seen, asked: tuple[tuple[Rule, bool], ...], evidence: Freshness, out: list[Effect]
+    ) -> None:
+        """The same of a device where nothing holds and there is no alarm: what looks at nothing that moved would answer as before."""
+        known, device, zone = seen.known, seen.device, seen.zone
+        for rule, moved in asked:
+            check = rule.check
+            if check is None:
+                if moved:
+                    self._zone_rule(at, rule, seen, evidence, out)
+                elif self._zone_counts:
+                    self._poll(at, rule, seen, evidence, out)
+            elif check(known, device, zone) is True:
+                seen.stir(rule.id)
+                self._device_rule(at, rule, seen, True, evidence, out)
+        if not seen.calm:
+            self._recall.watch_fading(at, seen)
 
     def _device_rule(
         self, at: Micros, rule: Rule, seen: Seen, holds: bool | None, freshness: Freshness, out: list[Effect]
@@ -275,9 +312,16 @@ class Engine:
     def _zone_rule(self, at: Micros, rule: Rule, seen: Seen, freshness: Freshness, out: list[Effect]) -> None:
         """Each device keeps which terms hold at it; each zone keeps only how many devices each term holds at."""
         now = self._terms(rule, seen)
+        holding = True in now
         was = seen.holds.get(rule.id) if seen.holds else None
-        changed = any(now) if was is None else now != was
-        counted = changed or any(now) or rule.id in self._of_absence
+        if holding:
+            seen.stir(rule.id)
+        else:
+            seen.rest(rule.id)
+        changed = holding if was is None else now != was
+        counted = changed or holding or rule.id in self._of_absence
+        if not counted and rule.voting is None and (rule.id, seen.zone.key) not in self._zone_alarms:
+            return
         # Doubtful evidence becomes certain only by a live reading in which a term of the rule holds.
         says = any(now[: len(rule.voting.voters)] if rule.voting is not None else now)
         for zone in self._areas.of(rule, seen.zone.key):
@@ -303,7 +347,17 @@ class Engine:
             # What it says is no evidence; that it is out of service counts.
             voters = rule.voting.voters if rule.voting is not None else ()
             return (False,) * (len(rule.terms) - len(voters)) + tuple(seen.device.kind in v.devices for v in voters)
-        return tuple(term(seen.known, seen.device, seen.zone) is True for term in rule.terms)
+        known, device, zone = seen.known, seen.device, seen.zone
+        return tuple([term(known, device, zone) is True for term in rule.terms])
+
+    def _poll(self, at: Micros, rule: Rule, seen: Seen, freshness: Freshness, out: list[Effect]) -> None:
+        """What a voting comes to where this device says nothing new and nothing for it: who has fallen silent meanwhile?"""
+        for zone in self._areas.of(rule, seen.zone.key):
+            key = (rule.id, zone)
+            counts = self._zone_counts.get(key)
+            if counts is not None:
+                evidence = Freshness.RETAINED if key in self._zone_alarms else freshness
+                self._decide(at, rule, zone, counts, seen, evidence, out)
 
     def _decide(
         self, at: Micros, rule: Rule, zone: str, counts: list[int], seen: Seen, evidence: Freshness, out: list[Effect]
@@ -586,6 +640,7 @@ class Engine:
         """Ask every rule of a device, or of all devices of a zone, by what is known."""
         one = self._seen.get(subject)
         for seen in [one] if one is not None else [s for s in self._seen.values() if s.zone.key == subject]:
+            self._recall.settle(at, seen)
             self._ask(at, seen, tuple(seen.known), _evidence(at, seen), out)
 
     def _drill(self, reading: Reading) -> Device | None:
@@ -669,8 +724,22 @@ class Engine:
             self._recall.listening = at
         seen = self._seen[key] = self._place(device)
         self._recall.take(at, seen)
+        self._survey(at, seen)
         self._areas.met(seen, self._zone_counts)
         return seen
+
+    def _survey(self, at: Micros, seen: Seen) -> None:
+        """What holds at a device whose rules were not asked since its memories, or the rules themselves, came."""
+        known, device, zone = seen.known, seen.device, seen.zone
+        seen.stirring = None
+        for rule in seen.watch.rules:
+            checks = rule.terms if rule.check is None else (rule.check,)
+            if any(check(known, device, zone) is True for check in checks):
+                seen.stir(rule.id)
+        for name in self._recall.stirring(at, seen):
+            seen.stir(name)
+        if not seen.calm:
+            self._recall.watch_fading(at, seen)
 
     def _place(self, device: Device) -> Seen:
         zone = self._neighbourhood.zones[device.zone]
@@ -704,6 +773,7 @@ class Engine:
         self._watches.clear()
         self._recall.start_over()
         for seen in self._seen.values():
+            self._recall.settle(at, seen)
             seen.watch = self._place(seen.device).watch
             self._recall.take(at, seen)
         self._count_again()
@@ -725,6 +795,7 @@ class Engine:
         """The zones' counters from the devices' values: O(devices), only when the book changes."""
         self._zone_counts.clear()
         for seen in self._seen.values():
+            self._survey(self._now, seen)
             seen.holds = None
             for rule in seen.watch.rules:
                 if rule.check is not None:
@@ -742,10 +813,12 @@ class Engine:
 
     def snapshot(self) -> dict[str, Any]:
         """All state as plain lists, dicts, strings and numbers; `restore` of it, in a new engine, is this engine."""
+        for seen in self._seen.values():
+            self._recall.settle(self._now, seen)
         return {
             "now": self._now,
             "listening": self._recall.listening,
-            "timers": [[due, list(name)] for due, name in self._timers],
+            "timers": [[due, list(name)] for due, name in self._timers if not self._recall.unneeded(name)],
             "response": self._response.snapshot(),
             "suppressions": self._suppressions.snapshot(),
             "linkage": self._linkage.snapshot(),
@@ -866,11 +939,6 @@ def _rename(alarms: dict[Any, Running], renamed: Mapping[str, str], strays: set[
             del alarms[key]
         else:
             alarm.incident = renamed.get(alarm.incident, alarm.incident)
-
-
-def _view(seen: Seen) -> DeviceState:
-    alarms = {rule: alarm.state for rule, alarm in (seen.alarms or {}).items()}
-    return DeviceState(seen.device, seen.last_at, seen.freshness, seen.values, alarms, seen.derived)
 
 
 def _outdated(at: Micros, seen: Seen, freshness: Freshness, measured_at: Micros | None) -> bool:

@@ -5,7 +5,7 @@ Knows neither the text it was written in nor how it is evaluated: `conditions` r
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import inf, isnan
 from typing import Literal, TypeAlias
@@ -221,17 +221,86 @@ def _combined(op: str, left: Range, right: Range) -> Range:
 def walk(expression: Expression, *, deep: bool = True) -> Iterator[Expression]:
     """The expression and all parts of it; `deep`: also what its memories ask."""
     yield expression
+    if isinstance(expression, Remembered) and deep and expression.asks is not None:
+        yield from walk(expression.asks)
+    for part in parts(expression):
+        yield from walk(part, deep=deep)
+
+
+def parts(expression: Expression) -> tuple[Expression, ...]:
+    """What it is made of; what a memory asks is not part of it."""
     match expression:
-        case Remembered(asks=asks):
-            if deep and asks is not None:
-                yield from walk(asks)
         case Arithmetic(_, left, right) | Compare(_, left, right):
-            yield from walk(left, deep=deep)
-            yield from walk(right, deep=deep)
+            return (left, right)
         case Negative(operand) | Member(operand, _) | Not(operand) | Known(operand) | Default(operand, _):
-            yield from walk(operand, deep=deep)
-        case And(parts) | Or(parts):
-            for part in parts:
-                yield from walk(part, deep=deep)
+            return (operand,)
+        case And(found) | Or(found):
+            return found
         case _:
-            return
+            return ()
+
+
+Setpoints: TypeAlias = Mapping[str, frozenset[float] | None]
+"""Quantity, reported or derived → the constants that it is compared with, and nothing else is done with it; None: any other value
+may give another answer. Whether it is known at all counts in both cases."""
+
+ANY_VALUE = None
+
+
+def setpoints(expression: Expression) -> Setpoints:
+    """What the answer depends on, also through the conditions that its memories ask: no answer moves while no value crosses one of
+    its setpoints.
+    """
+    found: dict[str, frozenset[float] | None] = {}
+    _gather(expression, found)
+    for part in walk(expression):
+        if isinstance(part, Remembered) and part.asks is not None:
+            _gather(part.asks, found)
+        elif isinstance(part, Remembered) and part.memory.by_value:
+            for name in part.memory.touched_by:
+                _note(found, name, ANY_VALUE)
+    return found
+
+
+def joined(many: Iterable[Setpoints]) -> Setpoints:
+    """The setpoints of several expressions together."""
+    found: dict[str, frozenset[float] | None] = {}
+    for one in many:
+        for name, points in one.items():
+            _note(found, name, points)
+    return found
+
+
+def _note(found: dict[str, frozenset[float] | None], name: str, points: frozenset[float] | None) -> None:
+    before = found.get(name, frozenset[float]())
+    found[name] = ANY_VALUE if before is None or points is None else before | points
+
+
+def _gather(expression: Expression, found: dict[str, frozenset[float] | None]) -> None:
+    match expression:
+        case Measured() | Remembered():
+            _note(found, expression.name, ANY_VALUE)
+        case Known(Measured() | Remembered() as operand):
+            _note(found, operand.name, frozenset())
+        case Compare(_, Constant(float() as value), other) | Compare(_, other, Constant(float() as value)):
+            # it decides nothing more of a quantity than on which side of the number it is
+            inner = other.operand if isinstance(other, Default) else other
+            if isinstance(inner, (Measured, Remembered)):
+                _note(found, inner.name, frozenset({value}))
+            else:
+                _gather(other, found)
+        case _:
+            for part in parts(expression):
+                _gather(part, found)
+
+
+def told_apart(expression: Expression) -> frozenset[str]:
+    """The quantities, reported and derived, of which `known` or `default` tells whether they are unknown, also inside of memories.
+
+    Of all others unknown makes an answer unknown at most: never true what was not, nor false (Kleene).
+    """
+    return frozenset(
+        part.operand.name
+        for part in walk(expression)
+        if isinstance(part, (Known, Default)) and isinstance(part.operand, (Measured, Remembered))
+    )

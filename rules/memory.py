@@ -6,7 +6,8 @@ condition stays without state: `held(smoke, 2m)` is to it the name of one more q
 The contract, which the properties in tests/rules hold every memory to:
 
 - `hear` takes a moment into the state and gives the answer as of then. Asked again without anything new it answers alike.
-- `due` is when the answer changes by time alone, at the earliest; earlier calls of `hear` do no harm, later ones are the engine's mistake.
+- `due` is when the answer changes by time alone, at the earliest; earlier calls of `hear` do no harm, later ones are the engine's mistake,
+  but for a memory that `fades`: its next word makes up for what it was not told.
 - a state is plain values (or bytes), bounded, and nothing outside of it counts but the moment.
 
 Knows no rules, no timers and no text.
@@ -62,6 +63,10 @@ class Memory(Protocol):
     """Upper bound of a state's size in bytes."""
     by_value: ClassVar[bool] = False
     """Do only other values, and time, change its answer? Then the same value said again need not be heard."""
+    fades: ClassVar[bool] = False
+    """Does time alone make its answer unknown, and nothing else of it? Then nobody need be woken whom an unknown cannot concern."""
+    puts_off: ClassVar[bool] = False
+    """Does a word of the device never bring `due` nearer? Then a timer that runs already is early enough."""
 
     def __init__(self, name: str, touched_by: frozenset[str], span: Micros, depth: int = 1) -> None:
         self.name = name
@@ -161,6 +166,8 @@ class Last(Memory):
     """The newest value, unknown when it is older than the span. State: [the value or None, its time]."""
 
     __slots__ = ("_quantity",)
+    fades = True
+    puts_off = True
 
     def __init__(self, name: str, quantity: str, span: Micros) -> None:
         super().__init__(name, frozenset({quantity}), span)
@@ -193,6 +200,7 @@ class Silent(Memory):
     """
 
     __slots__ = ()
+    puts_off = True
 
     def __init__(self, name: str, span: Micros) -> None:
         super().__init__(name, frozenset({HEARD}), span)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rules.memory import HEARD, LIVE, Memory, Moment, at_gateway
+from rules.memory import HEARD, Memory, Moment, at_gateway
 from rules.model import Freshness, Micros, Value
-from rules.timers import NEVER, Timers
-from rules.watch import Kept, Seen
+from rules.timers import NEVER, Name, Timers
+from rules.watch import Kept, Plan, Seen, crosses
 
 TIMER = "memory"
 """(TIMER, memory, device) wakes a memory: set only when it must fire earlier than it would, so a reading rarely moves one."""
@@ -32,27 +32,103 @@ class Recall:
 
     # --- what happens ------------------------------------------------------------------------------------------------
 
-    def read(self, at: Micros, seen: Seen, said: Mapping[str, Value], worth: Freshness) -> tuple[str, ...]:
+    def read(
+        self, at: Micros, seen: Seen, said: Mapping[str, Value], worth: Freshness, plan: Plan, moved: list[str]
+    ) -> tuple[str, ...]:
         """A reading, whose values are in `seen.values` already: the derived quantities that it changes.
 
-        Only evidence of the present is remembered; of the past, at most that the device has spoken.
+        Those whose change may move an answer join `moved`, which has the reported ones. Only evidence of the present is remembered; of
+        the past, at most that the device has spoken.
         """
+        if worth is not Freshness.LIVE and worth is not Freshness.FUTURE:
+            self.settle(at, seen)
+            seen.known.update(said)
+            seen.told = {}  # conditions see values that no memory was told: the next live word is news to all
+            changed = self._hear(at, seen, said, (HEARD,), set()) if worth is Freshness.LATE else ()
+            moved += changed
+            return changed
+        if plan.untold and not seen.known.keys().isdisjoint(plan.untold):
+            self.settle(at, seen)
         seen.known.update(said)
-        if worth is Freshness.LIVE or worth is Freshness.FUTURE:
-            told = seen.told
-            moved = {name for name, value in said.items() if told.get(name) != value}
+        news, told = moved, seen.told
+        if told is not None:
+            news = plan.moved(told, said)
             told.update(said)
-            return self._hear(at, seen, said, (HEARD, LIVE, *said), moved)
-        seen.told.clear()  # conditions see values that no memory was told: the next live word is news to all, as after a restart
-        return self._hear(at, seen, said, (HEARD,), set()) if worth is Freshness.LATE else ()
+            if len(told) == len(seen.values):
+                seen.told = None
+        return self._tell(at, seen, said, plan, news, moved)
+
+    def _tell(
+        self, at: Micros, seen: Seen, said: Mapping[str, Value], plan: Plan, news: list[str], moved: list[str]
+    ) -> tuple[str, ...]:
+        """Ask the memories that a live word touches; of those that look at values alone, only where one is news to them."""
+        moment = self._moment(at, seen, said)
+        known, kept, changed = seen.known, seen.kept or {}, []
+        for memory, name, unless, fades, clouded, marks in plan.told:
+            if unless is not None and unless.isdisjoint(news):
+                continue
+            keep, was = kept[name], known.get(name)
+            answer = memory.hear(keep.state, moment)
+            if not fades and (keep.armed == NEVER or not memory.puts_off):
+                due = self._arm(seen, memory, keep, moment)
+                if clouded:
+                    _stirred(seen, name, answer, due)
+            if answer == was:
+                continue
+            if answer is None:
+                del known[name]
+            else:
+                known[name] = answer
+            changed.append(name)
+            if marks is None or crosses(marks, was, answer):
+                moved.append(name)
+                if news is not moved:
+                    news.append(name)
+        return tuple(changed)
 
     def woken(self, at: Micros, seen: Seen, name: str) -> tuple[str, ...]:
         """A timer is due: the derived quantities that time has changed."""
         kept = seen.kept
         if kept is None or name not in kept:
             raise LookupError(f"{seen.device.key} keeps no memory {name}")
+        self.settle(at, seen, name)
         kept[name].armed = NEVER
         return self._hear(at, seen, _NOTHING, (name,), {name})
+
+    def settle(self, at: Micros, seen: Seen, before: str = "") -> None:
+        """Let fade what has faded by now without anybody's being woken; of what fades this very instant, what comes `before` a name.
+
+        Nothing holds at the device that could end by it, and an unknown makes nothing true: so it concerned nobody, and only whoever
+        looks at the device's memories next must find them as they are.
+        """
+        fading, clouded, kept = seen.watch.fading, seen.watch.clouded, seen.kept
+        if not fading or kept is None:
+            return
+        moment = self._moment(at, seen, _NOTHING)
+        faded: set[str] = set()
+        for memory in seen.watch.memories:
+            name = memory.name
+            if name in fading:
+                keep = kept[name]
+                due = memory.due(keep.state, moment) if keep.armed == NEVER else None
+                if due is None or due > at or (due == at and before and name > before):
+                    continue
+            elif name not in clouded or memory.touched_by.isdisjoint(faded):
+                continue
+            if self._answer(seen, memory, moment):
+                faded.add(name)
+
+    def watch_fading(self, at: Micros, seen: Seen) -> None:
+        """Something holds at the device: whatever fades must be heard of at its time."""
+        moment = self._moment(at, seen, _NOTHING)
+        for memory in seen.watch.memories:
+            if memory.name in seen.watch.fading and memory.name in seen.known:
+                self._arm(seen, memory, (seen.kept or {})[memory.name], moment)
+
+    def unneeded(self, name: Name) -> bool:
+        """Is it a timer that comes back by itself after a restart?"""
+        what, memory, device = name
+        return what == TIMER and memory in self._devices[device].watch.fading
 
     def behind(self, gateway: str) -> Iterator[Seen]:
         """The devices that ask what this one says, as their gateway, in the order in which they first spoke."""
@@ -60,6 +136,7 @@ class Recall:
 
     def upstream(self, at: Micros, seen: Seen, changed: tuple[str, ...]) -> tuple[str, ...]:
         """These quantities have changed at the device's gateway: the derived quantities that it changes."""
+        self.settle(at, seen)
         return self._hear(at, seen, _NOTHING, tuple(map(at_gateway, changed)), set())
 
     def _hear(
@@ -82,12 +159,12 @@ class Recall:
     def _answer(self, seen: Seen, memory: Memory, moment: Moment) -> bool:
         """Take the moment in; has its answer changed?"""
         name, known = memory.name, seen.known
-        kept = (seen.kept or {})[name]
-        was, answer = known.get(name), memory.hear(kept.state, moment)
-        due = memory.due(kept.state, moment)
-        if due is not None and due < kept.armed:
-            self._timers.set((TIMER, name, seen.device.key), due)
-            kept.armed = due
+        keep = (seen.kept or {})[name]
+        was, answer = known.get(name), memory.hear(keep.state, moment)
+        if name not in seen.watch.fading:
+            due = self._arm(seen, memory, keep, moment)
+            if name in seen.watch.clouded:
+                _stirred(seen, name, answer, due)
         if answer == was:
             return False
         if answer is None:
@@ -95,6 +172,14 @@ class Recall:
         else:
             known[name] = answer
         return True
+
+    def _arm(self, seen: Seen, memory: Memory, keep: Kept, moment: Moment) -> Micros | None:
+        """When it is due; its timer runs until then or less."""
+        due = memory.due(keep.state, moment)
+        if due is not None and due < keep.armed:
+            self._timers.set((TIMER, memory.name, seen.device.key), due)
+            keep.armed = due
+        return due
 
     def _moment(self, at: Micros, seen: Seen, said: Mapping[str, Value]) -> Moment:
         gateway = self._devices.get(_gateway(seen)) if seen.watch.asks_gateway else None
@@ -118,7 +203,7 @@ class Recall:
             self._timers.cancel((TIMER, name, seen.device.key))
         if not seen.watch.memories:
             return
-        seen.kept, seen.known, seen.told = {}, dict(seen.values), {}
+        seen.kept, seen.known, seen.told = {}, dict(seen.values), {} if seen.values else None
         gateway = _gateway(seen)
         if gateway and seen.watch.asks_gateway:
             self.gateways.setdefault(gateway, {})[seen.device.key] = None
@@ -134,6 +219,20 @@ class Recall:
                 continue
             if answer is not None:
                 seen.known[name] = answer
+        moment = self._moment(at, seen, _NOTHING)
+        for memory in seen.watch.memories:
+            if memory.name in former and memory.name not in seen.watch.fading:
+                self._arm(seen, memory, seen.kept[memory.name], moment)  # it may have been among the fading ones
+
+    def stirring(self, at: Micros, seen: Seen) -> list[str]:
+        """The memories that look at fading ones and whose conditions have been true of late."""
+        moment, kept, known = self._moment(at, seen, _NOTHING), seen.kept or {}, seen.known
+        return [
+            memory.name
+            for memory in seen.watch.memories
+            if memory.name in seen.watch.clouded
+            and (known.get(memory.name) is True or memory.due(kept[memory.name].state, moment) is not None)
+        ]
 
     def start_over(self) -> None:
         """Before all devices are taken anew, under another book."""
@@ -151,6 +250,14 @@ class Recall:
         """memory → [its state, its answer]"""
         kept = seen.kept or {}
         return {m.name: [m.plain(kept[m.name].state), seen.known.get(m.name)] for m in seen.watch.memories}
+
+
+def _stirred(seen: Seen, name: str, answer: Value | None, due: Micros | None) -> None:
+    """Has the condition of this memory been true of late? Then its next change counts, whatever makes it."""
+    if answer is True or due is not None:
+        seen.stir(name)
+    elif seen.stirring is not None:
+        seen.rest(name)
 
 
 def _gateway(seen: Seen) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from rules.commands import Order
 from rules.conditions import Check, Decide, Where
+from rules.expression import Setpoints
 from rules.memory import Memory
 from rules.model import Kind, Micros, Text
 from rules.voting import Voting
@@ -57,11 +58,22 @@ class Rule:
     """The quantities, reported and derived, whose change asks it anew."""
     memories: tuple[tuple[frozenset[str], tuple[Memory, ...]], ...] = ()
     """(kinds of devices, what the engine must remember of each such device for it)."""
+    inputs: frozenset[str] = frozenset()
+    """The quantities, reported and derived, without which neither `check` nor any of the terms changes its answer."""
+    setpoints: Setpoints = field(default_factory=dict, compare=False)
+    """How far these, and what its memories look at, may move without any answer moving."""
+    told_apart: frozenset[str] = frozenset()
+    """Of which it tells whether they are unknown."""
     voting: Voting | None = None
     """How a rule about confirmed fire decides; the first halves of its counts are the `terms`."""
     linkage: tuple[Order, ...] = ()
     """What it commands when it alarms. No part of `definition`: it does not decide when, and a running alarm is not worth ending for
     it. What a new book commands holds for alarms from then on."""
+
+    @property
+    def of_absence(self) -> bool:
+        """Is it a zone rule that holds when none of its terms does, such as `not any(online)`?"""
+        return self.decide is not None and self.decide([0] * len(self.terms))
 
     def memories_of(self, device_kind: str) -> tuple[Memory, ...]:
         """What it needs to be remembered of a device of this kind."""

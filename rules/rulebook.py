@@ -38,6 +38,7 @@ from rules.conditions import (
 )
 from rules.document import Document, Mistake, Mistakes, Path, dotted
 from rules.duration import duration, written
+from rules.expression import joined
 from rules.memory import HEARD, Memory, Silent, in_order
 from rules.model import HOUR, MINUTE, Kind, Micros, Text
 from rules.placement import locate
@@ -531,6 +532,9 @@ def _rule(entry: RuleEntry, compiled: _Compiled) -> Rule:
         source=entry.reason,
         definition=_definition(entry),
         watched=frozenset[str]().union(watched, *(a.watched for a in asked)),
+        inputs=frozenset[str]().union(watched, *(a.inputs for a in asked)),
+        setpoints=joined([dict.fromkeys(watched), *(a.setpoints for a in asked)]),
+        told_apart=frozenset[str]().union(*(a.told_apart for a in asked)),
         memories=tuple((of, needed) for of, needed in memories if needed),
         voting=voting,
         linkage=tuple(line.order for line in entry.linkage),

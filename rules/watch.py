@@ -5,15 +5,34 @@ Knows no events and decides nothing: the engine does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect
+from collections.abc import Mapping, Sequence
+from math import inf, nextafter
+from typing import NamedTuple, TypeAlias
 
-from rules.memory import Memory, State, Via, in_order
+from rules.expression import joined
+from rules.memory import HEARD, LIVE, Memory, State, Via, in_order
 from rules.model import AlarmState, Device, Freshness, Micros, Value, Zone
 from rules.rule import Rule
 from rules.timers import NEVER
 
 REMEMBERED_SETS = 4096
 """Different sets of names that a kind of device may send before we begin to look them up anew: a bound is a bound."""
+
+Marks: TypeAlias = tuple[float, ...] | None
+"""A quantity's setpoints, in order: no answer moves while no value passes one of them. None: any other value may move one."""
+
+
+def crosses(marks: Marks, was: Value | None, now: Value | None) -> bool:
+    """May an answer move when one value takes the place of another?"""
+    if marks is None or was is None or now is None:
+        return was != now
+    return bisect(marks, was) != bisect(marks, now)
+
+
+def _marks(points: frozenset[float] | None) -> Marks:
+    """Each setpoint twice, as itself and as what comes next, so that below it, it and above it are three places."""
+    return None if points is None else tuple(sorted({*points, *(nextafter(point, inf) for point in points)}))
 
 
 class Running:
@@ -32,20 +51,49 @@ class Running:
 class Watch:
     """The rules that apply to some devices of one kind, and what must be remembered of each of these for them."""
 
-    __slots__ = ("_touched_by_names", "asks_gateway", "by_names", "memories", "rules")
+    __slots__ = (
+        "_plans",
+        "_touched_by_names",
+        "asks_gateway",
+        "by_names",
+        "clouded",
+        "fading",
+        "marks",
+        "memories",
+        "plans",
+        "polled",
+        "rules",
+    )
 
     def __init__(self, rules: tuple[Rule, ...], kind: str) -> None:
         self.rules = rules
         self.memories = in_order([memory for rule in rules for memory in rule.memories_of(kind)])
         self.asks_gateway = any(isinstance(memory, Via) for memory in self.memories)
+        self.marks: dict[str, Marks] = {
+            name: _marks(points) for name, points in joined(rule.setpoints for rule in rules).items()
+        }
+        """Of each quantity that a rule or a memory looks at."""
+        self.fading = _fading(self.memories, rules)
+        """The memories whose fading concerns nobody, while nothing that looks at them holds."""
+        self.clouded = _clouded(self.memories, self.fading)
+        """The memories that look at fading ones, at once or through each other."""
+        self.polled = frozenset(rule.id for rule in rules if rule.voting is not None or rule.of_absence)
+        """The rules whose answer may move though nothing of the device does: time and silence decide them too."""
         self.by_names: dict[tuple[str, ...], tuple[Rule, ...]] = {}
-        """What `asked` has answered: looked up first, and without a call, since every reading does."""
+        """What `asked` has answered: looked up first, and without a call."""
+        self.plans: dict[tuple[str, ...], Plan] = {}
+        """What `plan` has answered."""
         self._touched_by_names: dict[tuple[str, ...], tuple[Memory, ...]] = {}
 
+    def plan(self, names: tuple[str, ...]) -> Plan:
+        """What a report of these quantities concerns; kept in `plans`, for a kind of device sends few different sets of names."""
+        if len(self.plans) >= REMEMBERED_SETS:
+            self.plans.clear()
+        found = self.plans[names] = Plan(self, names)
+        return found
+
     def asked(self, names: tuple[str, ...]) -> tuple[Rule, ...]:
-        """The rules that watch one of these quantities, in book order; kept in `by_names`, for a kind of device sends few
-        different sets of names.
-        """
+        """The rules that watch one of these quantities, in book order; kept in `by_names`."""
         if len(self.by_names) >= REMEMBERED_SETS:
             self.by_names.clear()
         found = self.by_names[names] = tuple(rule for rule in self.rules if not rule.watched.isdisjoint(names))
@@ -57,13 +105,89 @@ class Watch:
         if found is None:
             if len(self._touched_by_names) >= REMEMBERED_SETS:
                 self._touched_by_names.clear()
-            moved = set(names)
-            chosen = []
-            for memory in self.memories:
-                if memory.name in moved or not memory.touched_by.isdisjoint(moved):
-                    moved.add(memory.name)
-                    chosen.append(memory)
-            found = self._touched_by_names[names] = tuple(chosen)
+            found = self._touched_by_names[names] = touched(self.memories, names)
+        return found
+
+
+def touched(memories: Sequence[Memory], names: Sequence[str]) -> tuple[Memory, ...]:
+    """Those of these names and those that are touched by one of them, at once or through each other, in order."""
+    moved = set(names)
+    chosen = []
+    for memory in memories:
+        if memory.name in moved or not memory.touched_by.isdisjoint(moved):
+            moved.add(memory.name)
+            chosen.append(memory)
+    return tuple(chosen)
+
+
+def _fading(memories: Sequence[Memory], rules: Sequence[Rule]) -> frozenset[str]:
+    """Not those that a rule, or a memory that it looks at, tells to be unknown."""
+    shown = set[str]().union(*(rule.told_apart for rule in rules))
+    for memory in reversed(memories):
+        if memory.name in shown:
+            shown |= memory.touched_by
+    return frozenset(memory.name for memory in memories if memory.fades and memory.name not in shown)
+
+
+def _clouded(memories: Sequence[Memory], fading: frozenset[str]) -> frozenset[str]:
+    return frozenset(m.name for m in touched(memories, tuple(fading))) - fading
+
+
+class Told(NamedTuple):
+    """A memory that a reading tells something."""
+
+    memory: Memory
+    name: str
+    unless: frozenset[str] | None
+    """It need not hear it unless one of these has moved; None: it always must."""
+    fades: bool
+    clouded: bool
+    marks: Marks
+
+
+class Plan:
+    """What a report of one set of quantities concerns, among the devices of one watch."""
+
+    __slots__ = ("_asked", "_looks", "_watch", "names", "told", "untold")
+
+    def __init__(self, watch: Watch, names: tuple[str, ...]) -> None:
+        self.names = names
+        marks = watch.marks
+        self.told = tuple(
+            Told(
+                m, m.name, m.touched_by if m.by_value else None, m.name in watch.fading, m.name in watch.clouded,
+                marks[m.name],
+            )
+            for m in watch.touched((HEARD, LIVE, *names))
+        )  # fmt: skip
+        """What live words of them must be told to, in order."""
+        self.untold = watch.fading.difference(one.name for one in self.told)
+        """The fading memories that it tells nothing."""
+        self._watch = watch
+        self._looks = tuple((name, marks[name]) for name in names if name in marks)
+        self._asked: dict[tuple[str, ...], tuple[tuple[Rule, bool], ...]] = {}
+
+    def moved(self, known: Mapping[str, Value], said: Mapping[str, Value]) -> list[str]:
+        """Of which quantities the word may move an answer, after what was known before."""
+        found = []
+        for name, marks in self._looks:
+            was, now = known.get(name), said[name]
+            if was != now and (marks is None or was is None or bisect(marks, was) != bisect(marks, now)):
+                found.append(name)
+        return found
+
+    def asked(self, moved: tuple[str, ...]) -> tuple[tuple[Rule, bool], ...]:
+        """The rules to be asked at a device where none holds, in book order, and whether their answer may have moved."""
+        found = self._asked.get(moved)
+        if found is None:
+            if len(self._asked) >= REMEMBERED_SETS:
+                self._asked.clear()
+            asked = []
+            for rule in self._watch.rules:
+                moves = not rule.inputs.isdisjoint(moved)
+                if moves or (rule.id in self._watch.polled and not rule.watched.isdisjoint((*self.names, *moved))):
+                    asked.append((rule, moves or rule.voting is None))
+            found = self._asked[moved] = tuple(asked)
         return found
 
 
@@ -91,6 +215,7 @@ class Seen:
         "last_at",
         "live_at",
         "measured_at",
+        "stirring",
         "told",
         "values",
         "watch",
@@ -107,8 +232,9 @@ class Seen:
         """With the answers of its memories; the very same mapping when there are none."""
         self.kept: dict[str, Kept] | None = None
         """memory → its state; None when there are none"""
-        self.told: dict[str, Value] = {}
-        """The values that its memories were told last. Not kept over a restart: told again, they answer alike."""
+        self.told: dict[str, Value] | None = None
+        """The values that its memories were told last; None: all that it reported. After a restart they are told again, and answer
+        alike."""
         self.last_at: Micros = 0
         self.live_at: Micros = 0
         self.measured_at: Micros = 0
@@ -118,9 +244,30 @@ class Seen:
         self.alarms: dict[str, Running] | None = None
         self.holds: dict[str, tuple[bool, ...]] | None = None
         """zone rule → which of its terms hold at this device; None while none ever did"""
+        self.stirring: set[str] | None = None
+        """The rules that hold here, or of which a term does, and the conditions of fading memories that memories have found true."""
 
     @property
     def derived(self) -> Mapping[str, Value]:
         """The answers of its memories that are not unknown."""
         known = self.known
         return {name: known[name] for name in self.kept or () if name in known}
+
+    @property
+    def calm(self) -> bool:
+        """Does nothing hold here, and is there no alarm? Then only what moves can concern a rule."""
+        return self.stirring is None and self.alarms is None
+
+    def stir(self, name: str) -> None:
+        """A rule, or a memory's condition, holds."""
+        if self.stirring is None:
+            self.stirring = {name}
+        else:
+            self.stirring.add(name)
+
+    def rest(self, name: str) -> None:
+        """It does not hold."""
+        if self.stirring is not None:
+            self.stirring.discard(name)
+            if not self.stirring:
+                self.stirring = None

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from struct import Struct
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from rules.memory import INSTANT, Memory, Moment, State
 from rules.model import SECOND, Micros, Value
@@ -20,12 +20,16 @@ BUCKETS = 16
 """Of a window's length; one more is kept, since the window ends inside of the newest one."""
 
 _NEWEST = Struct("<q")
+_BEGIN = _NEWEST.size
+"""Where the buckets begin."""
 
 
 class _Window(Memory, Protocol):
     """Buckets of `row`, whose first field is the bucket's number: its time in bucket lengths since the epoch."""
 
     __slots__ = ("_quantity", "_row", "_width")
+    fades: ClassVar[bool] = True
+    puts_off: ClassVar[bool] = True
 
     _quantity: str
     _row: Struct
@@ -39,22 +43,25 @@ class _Window(Memory, Protocol):
 
     def new(self, at: Micros) -> State:
         """No reading."""
-        return bytearray(_NEWEST.size)
+        return bytearray(_BEGIN)
 
     def hear(self, state: State, moment: Moment) -> Value | None:
-        """Add the reading, if there is one."""
-        value = moment.said.get(self._quantity)
+        """Add the reading, if there is one; what the window no longer reaches goes first, told of it or not."""
+        at, value = moment.at, moment.said.get(self._quantity)
+        (newest,) = _NEWEST.unpack_from(state)
+        over = at - newest > self.span
         if value is not None:
-            _NEWEST.pack_into(state, 0, moment.at)
-            self._forget(state, moment.at)
-            self._add(state, moment.at, float(value))
-        elif moment.at - _NEWEST.unpack_from(state)[0] > self.span:
-            del state[_NEWEST.size :]
-        return self._answer(state) if len(state) > _NEWEST.size else None
+            if over or len(state) == _BEGIN:
+                return self._alone(state, at, float(value))
+            _NEWEST.pack_into(state, 0, at)
+            return self._added(state, moment, float(value))
+        if over:
+            del state[_BEGIN:]
+        return self._answer(state) if len(state) > _BEGIN else None
 
     def due(self, state: State, moment: Moment) -> Micros | None:
         """When the newest reading is too old."""
-        return int(_NEWEST.unpack_from(state)[0]) + self.span + INSTANT if len(state) > _NEWEST.size else None
+        return int(_NEWEST.unpack_from(state)[0]) + self.span + INSTANT if len(state) > _BEGIN else None
 
     def plain(self, state: State) -> Any:
         """Bytes."""
@@ -64,18 +71,21 @@ class _Window(Memory, Protocol):
         """From bytes."""
         return bytearray(plain)
 
-    def _forget(self, state: State, at: Micros) -> None:
-        """The buckets that ended before the window begins."""
-        first, size, start = at // self._width - BUCKETS, self._row.size, _NEWEST.size
-        end = start
-        while end < len(state) and self._row.unpack_from(state, end)[0] < first:
+    def _forget(self, state: State, at: Micros) -> bool:
+        """The buckets that ended before the window begins. Were there any?"""
+        first, size = at // self._width - BUCKETS, self._row.size
+        end = _BEGIN
+        while end < len(state) and _NEWEST.unpack_from(state, end)[0] < first:
             end += size
-        del state[start:end]
+        if end == _BEGIN:
+            return False
+        del state[_BEGIN:end]
+        return True
 
     def _bucket(self, state: State, at: Micros) -> tuple[int, tuple[Any, ...] | None]:
         """Where the bucket of this time stands or shall stand, and what is in it."""
         last = len(state) - self._row.size
-        if last >= _NEWEST.size:
+        if last >= _BEGIN:
             row = self._row.unpack_from(state, last)
             if row[0] == at // self._width:
                 return last, row
@@ -83,10 +93,13 @@ class _Window(Memory, Protocol):
         return len(state) - self._row.size, None
 
     def _rows(self, state: State) -> list[tuple[Any, ...]]:
-        return list(self._row.iter_unpack(memoryview(state)[_NEWEST.size :]))
+        return list(self._row.iter_unpack(memoryview(state)[_BEGIN:]))
 
-    def _add(self, state: State, at: Micros, value: float) -> None:
-        """Into the newest bucket."""
+    def _alone(self, state: State, at: Micros, value: float) -> Value | None:
+        """The answer of the window's only reading; most are, where readings come more slowly than the window is long."""
+
+    def _added(self, state: State, moment: Moment, value: float) -> Value | None:
+        """The answer with one reading more, the newest."""
 
     def _answer(self, state: State) -> Value | None:
         """From all buckets, of which there is one at least."""
@@ -101,23 +114,30 @@ class Rise(_Window):
     """
 
     __slots__ = ("_most",)
-    bytes_bound = 57 + _NEWEST.size + (BUCKETS + 1) * 56
+    bytes_bound = 57 + _BEGIN + (BUCKETS + 1) * 56
 
     def __init__(self, name: str, quantity: str, span: Micros, most: float) -> None:
         super().__init__(name, quantity, span, _RISE)
         self._most = most
 
-    def _add(self, state: State, at: Micros, value: float) -> None:
+    def _alone(self, state: State, at: Micros, value: float) -> None:
+        number, t = at // self._width, (at % self._width) / SECOND
+        state[:] = _RISES_ONE.pack(at, number, at, 1.0, t, value, t * t, t * value)
+
+    def _added(self, state: State, moment: Moment, value: float) -> float | None:
+        at, width = moment.at, self._width
+        self._forget(state, at)
         offset, row = self._bucket(state, at)
-        t = (at % self._width) / SECOND
-        number, first, n, st, sv, stt, stv = row or (at // self._width, at, 0.0, 0.0, 0.0, 0.0, 0.0)
+        t = (at % width) / SECOND
+        number, first, n, st, sv, stt, stv = row or (at // width, at, 0.0, 0.0, 0.0, 0.0, 0.0)
         _RISE.pack_into(state, offset, number, first, n + 1, st + t, sv + value, stt + t * t, stv + t * value)
+        return self._answer(state)
 
     def _answer(self, state: State) -> float | None:
+        if 2 * (_NEWEST.unpack_from(state)[0] - _FIRST.unpack_from(state, _BEGIN)[1]) < self.span:
+            return None
         rows = self._rows(state)
         newest, width = rows[-1][0], self._width / SECOND
-        if _NEWEST.unpack_from(state)[0] - rows[0][1] < self.span / 2:
-            return None
         n = st = sv = stt = stv = 0.0
         for number, _, count, t, v, tt, tv in rows:
             back = (number - newest) * width  # the same times, counted from the newest bucket's begin
@@ -136,38 +156,53 @@ class Mean(_Window):
     """The mean of the window's readings. A bucket: number, count, sum."""
 
     __slots__ = ()
-    bytes_bound = 57 + _NEWEST.size + (BUCKETS + 1) * 24
+    bytes_bound = 57 + _BEGIN + (BUCKETS + 1) * 24
 
     def __init__(self, name: str, quantity: str, span: Micros) -> None:
         super().__init__(name, quantity, span, _MEAN)
 
-    def _add(self, state: State, at: Micros, value: float) -> None:
-        offset, row = self._bucket(state, at)
-        number, n, total = row or (at // self._width, 0.0, 0.0)
+    def _alone(self, state: State, at: Micros, value: float) -> float:
+        state[:] = _MEANS[1].pack(at, at // self._width, 1.0, value)
+        return value
+
+    def _added(self, state: State, moment: Moment, value: float) -> float:
+        number = moment.at // self._width
+        self._forget(state, moment.at)
+        offset, row = self._bucket(state, moment.at)
+        _, n, total = row or (number, 0.0, 0.0)
         _MEAN.pack_into(state, offset, number, n + 1, total + value)
+        return self._answer(state)
 
     def _answer(self, state: State) -> float:
-        rows = self._rows(state)
-        return float(sum(row[2] for row in rows) / sum(row[1] for row in rows))
+        flat = _MEANS[len(state) // _MEAN.size].unpack(state)
+        return float(sum(flat[3::3]) / sum(flat[2::3]))
 
 
 class Extreme(_Window):
     """The highest or lowest of the window's readings. A bucket: number, value."""
 
     __slots__ = ("_choose",)
-    bytes_bound = 57 + _NEWEST.size + (BUCKETS + 1) * 16
+    bytes_bound = 57 + _BEGIN + (BUCKETS + 1) * 16
 
     def __init__(self, name: str, quantity: str, span: Micros, choose: Callable[..., float]) -> None:
         super().__init__(name, quantity, span, _PAIR)
         self._choose = choose
         """`min` or `max`"""
 
-    def _add(self, state: State, at: Micros, value: float) -> None:
-        offset, row = self._bucket(state, at)
-        _PAIR.pack_into(state, offset, at // self._width, value if row is None else self._choose(row[1], value))
+    def _alone(self, state: State, at: Micros, value: float) -> float:
+        state[:] = _PAIRS[1].pack(at, at // self._width, value)
+        return value
+
+    def _added(self, state: State, moment: Moment, value: float) -> float:
+        number, choose = moment.at // self._width, self._choose
+        forgotten = self._forget(state, moment.at)
+        offset, row = self._bucket(state, moment.at)
+        _PAIR.pack_into(state, offset, number, value if row is None else choose(row[1], value))
+        was = moment.known.get(self.name)  # of all that is still in the window, when nothing has left it
+        return self._answer(state) if forgotten or not isinstance(was, float) else choose(was, value)
 
     def _answer(self, state: State) -> float:
-        return self._choose(row[1] for row in self._rows(state))
+        return self._choose(_PAIRS[len(state) // _PAIR.size].unpack(state)[2::2])
 
 
 class Changes(_Window):
@@ -179,6 +214,8 @@ class Changes(_Window):
     __slots__ = ()
     bytes_bound = Extreme.bytes_bound
     by_value = True
+    fades = False
+    puts_off = False
 
     def __init__(self, name: str, quantity: str, span: Micros) -> None:
         super().__init__(name, quantity, span, _PAIR)
@@ -191,26 +228,36 @@ class Changes(_Window):
             now = 2 if value else 1
             _NEWEST.pack_into(state, 0, now)
             if was not in (0, now):
-                self._add(state, moment.at, 1.0)
+                return self._added(state, moment, 1.0)
         elif not was:
             return None
         return self._answer(state)
 
+    def _alone(self, state: State, at: Micros, value: float) -> None:
+        raise AssertionError("it hears by itself")
+
     def due(self, state: State, moment: Moment) -> Micros | None:
         """When the oldest bucket leaves the window."""
-        if len(state) == _NEWEST.size:
+        if len(state) == _BEGIN:
             return None
-        oldest: int = self._row.unpack_from(state, _NEWEST.size)[0]
+        oldest: int = _NEWEST.unpack_from(state, _BEGIN)[0]
         return (oldest + BUCKETS + 1) * self._width
 
-    def _add(self, state: State, at: Micros, value: float) -> None:
-        offset, row = self._bucket(state, at)
-        _PAIR.pack_into(state, offset, at // self._width, value if row is None else row[1] + value)
+    def _added(self, state: State, moment: Moment, value: float) -> float:
+        offset, row = self._bucket(state, moment.at)
+        _PAIR.pack_into(state, offset, moment.at // self._width, value if row is None else row[1] + value)
+        return self._answer(state)
 
     def _answer(self, state: State) -> float:
         return float(sum(row[1] for row in self._rows(state)))
 
 
 _RISE = Struct("<qqddddd")
+_RISES_ONE = Struct("<qqqddddd")
+_FIRST = Struct("<qq")
+"""The begin of a bucket of a rise: its number and its first time."""
 _MEAN = Struct("<qdd")
 _PAIR = Struct("<qd")
+_MEANS = tuple(Struct("<q" + "qdd" * rows) for rows in range(BUCKETS + 2))
+_PAIRS = tuple(Struct("<q" + "qd" * rows) for rows in range(BUCKETS + 2))
+"""A whole state, by how many buckets it has; `_RISES_ONE` is that of one."""

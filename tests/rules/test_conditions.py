@@ -596,7 +596,7 @@ ONE_ANSWER = (
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(conditions, st.lists(st.tuples(readings, attributes), min_size=1, max_size=6))
 def test_compiled_conditions_answer_what_a_naive_interpreter_answers(
     tree: Tree, situations: list[tuple[dict[str, Value], dict[str, Value]]]
@@ -644,7 +644,7 @@ pieces = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(st.lists(pieces, max_size=25).map("".join) | st.lists(pieces, max_size=25).map(" ".join))
 def test_any_text_compiles_or_is_refused_with_places_inside_it(text: str) -> None:
     for compiler in (compile_device, compile_zone, compile_where):
