@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -215,6 +216,11 @@ async def test_measures_that_are_refused(change: dict[str, str], status: int, re
         problem = await api.post("/api/v1/suppressions", TEST | change, status)
         assert (await api.get("/api/v1/suppressions?open=false"))["items"] == []
     assert reason in problem["detail"]
+
+
+def test_the_document_names_every_measure_and_every_lack() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "api.md").read_text("utf-8")
+    assert [word for word in (*Measure, *Lack) if f"`{word}`" not in text] == []
 
 
 # --- coverage ---------------------------------------------------------------------------------------------------------
