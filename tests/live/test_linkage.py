@@ -6,9 +6,13 @@ The chargers are those of the simulated neighbourhood, which shares no code with
 from __future__ import annotations
 
 import json
+import os
+import random
 import subprocess
 import sys
 import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -158,3 +162,45 @@ def test_a_command_that_was_open_when_the_daemon_was_killed_is_not_sent_after_it
         ((outcome, reply),) = in_ledger(data, "SELECT outcome, reply FROM push WHERE channel = 'linkage'")
         assert outcome == "dead"
         assert "Not repeated after a restart: look at the device." in reply
+
+
+CHARGERS = 12
+
+
+def test_killed_at_random_moments_no_command_is_sent_twice_and_each_has_an_end(tmp_path: Path) -> None:
+    seed = int(os.environ.get("WANGLOU_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
+    chance = random.Random(seed)
+    with mosquitto(tmp_path) as broker, hook() as phone:
+        ear = Ear(broker)
+        data = tmp_path / "site" / "data"
+        daemon = Wanglou(armed(tmp_path / "site", broker, phone.url, "site0", timeout="2s", at_most_per_minute=1000))
+        daemon.start()
+        kills = 0
+        for n in range(CHARGERS):
+            publish(
+                broker.port, [Outgoing(f"wl/site0/charger-{n}/up", b'{"port_temperature": 95, "relay_closed": true}')]
+            )
+            # The rule waits for 2 s: some of these moments are before the alarm, some just after it.
+            time.sleep(chance.uniform(0.2, 2.4))
+            if n % 2:
+                daemon.kill()
+                kills += 1
+                daemon.start()
+        with daemon:
+            everybody = {f"site0/charger-{n}" for n in range(CHARGERS)}
+            daemon.wait_for(lambda: ended(data) == everybody, "each command has an end", 90)
+        ear.close()
+        heard = Counter(body["id"] for _, body, _ in ear.heard)
+        print(f"\nWANGLOU_SEED={seed}: {kills} kills, {CHARGERS} commands, {len(heard)} reached the broker, none twice")
+        assert max(heard.values()) == 1
+        assert Counter(topic for topic, _, _ in ear.heard).most_common(1)[0][1] == 1
+        assert Counter(detail["device"] for step, detail in told(data) if step == "commanded") == dict.fromkeys(
+            everybody, 1
+        )
+        ends = Counter(detail["device"] for step, detail in told(data) if step == "command_failed")
+        assert ends == dict.fromkeys(everybody, 1)
+
+
+def ended(folder: Path) -> set[str]:
+    """The devices whose command has failed; none of them obeys."""
+    return {detail["device"] for step, detail in told(folder) if step == "command_failed"}
