@@ -6,6 +6,9 @@ link names and nothing else, and a second tap tells who has done it.
 
 from __future__ import annotations
 
+import asyncio
+import re
+from collections.abc import Sequence
 from html import escape
 from http import HTTPStatus
 
@@ -18,8 +21,9 @@ from monitor.console.sheet import CALL_119, both, refusal, sheet, told
 from monitor.console.taking import ANSWERS, clock, last, take
 from monitor.links import BadLink, Call, ExpiredLink, Links
 from monitor.ports import TimelineRow
+from monitor.shelf import Shelf
 from rules.incident import reached
-from rules.model import MINUTE, SECOND, Incident, IncidentState, Kind, Neighbourhood, Text, Verb
+from rules.model import MINUTE, SECOND, Incident, IncidentState, Kind, Neighbourhood, Step, Text, Verb
 
 _log = structlog.get_logger("wanglou.console")
 
@@ -27,6 +31,11 @@ LINKS = web.AppKey("links", Links)
 TAPS = web.AppKey("taps", Quota)
 """Answers to one link."""
 TAPS_A_MINUTE = 20
+PHOTOS = web.AppKey("photos", Shelf)
+"""Where the photos of reporters lie."""
+NOTES_SHOWN = 5
+_PHOTO = re.compile(r"\b[0-9a-f]{64}\.(?:jpg|png)\b")
+"""As monitor/photo.py names them."""
 
 _KINDS = {
     Kind.FIRE: Text("火警", "FIRE"),
@@ -72,6 +81,21 @@ async def act(request: web.Request) -> web.StreamResponse:
     return await _page(request, call, told(taken.words.zh, taken.words.en, bad=taken.status >= 300), status=status)
 
 
+async def photo(request: web.Request) -> web.StreamResponse:
+    """A photo that a note of this incident names; no other one."""
+    name = request.match_info["photo"]
+    try:
+        call = request.app[LINKS].read(request.match_info["token"])
+    except (BadLink, ExpiredLink) as error:
+        return _useless(error)
+    rows = await context(request).board.ledger.timeline(call.incident)
+    named = any(name in _PHOTO.findall(str(row.detail.get("note", ""))) for row in rows)
+    found = await asyncio.to_thread(request.app[PHOTOS].read, name) if named and PHOTOS in request.app else None
+    if found is None:
+        return refusal("没有这张照片。", "There is no such photo.", 404)
+    return web.Response(body=found, content_type="image/png" if name.endswith(".png") else "image/jpeg")
+
+
 def who(call: Call, places: Neighbourhood) -> str:
     """The name that goes into the timeline: the person's, or the station's whose group was called."""
     if call.person:
@@ -107,6 +131,7 @@ async def _page(request: web.Request, call: Call, note: str = "", *, status: int
         note,
         _heading(incident, place, zone.building if zone is not None else ""),
         _facts(incident, it.board.neighbourhood),
+        _notes(rows, request.match_info["token"]),
         "".join(f"<li>✓ {both(*_line(verb, row))}</li>" for verb, row in done).join(("<ul>", "</ul>")) if done else "",
         _buttons(incident, taken=any(row.detail.get("by") == who(call, it.board.neighbourhood) for _, row in done)),
         CALL_119,
@@ -142,6 +167,16 @@ def _facts(incident: Incident, places: Neighbourhood) -> str:
     return "<ul>" + "".join(f"<li>{line}</li>" for line in lines) + "</ul>"
 
 
+def _notes(rows: Sequence[TimelineRow], token: str) -> str:
+    """The newest notes, such as what a resident wrote, and their photos: who is on the way wants to see what they saw."""
+    lines = []
+    for row in [row for row in rows if row.step == Step.NOTE.value][-NOTES_SHOWN:]:
+        note, by = str(row.detail.get("note", "")), str(row.detail.get("by", ""))
+        pictures = "".join(f'<img src="/a/{escape(token)}/{name}" alt="照片 photo">' for name in _PHOTO.findall(note))
+        lines.append(f"<li>{clock(row.at)} {escape(by)}：{escape(_PHOTO.sub('', note))}{pictures}</li>")
+    return f"<ul>{''.join(lines)}</ul>" if lines else ""
+
+
 def _line(verb: Verb, row: TimelineRow) -> tuple[str, str]:
     done, by, at = ANSWERS[verb].done, row.detail.get("by", ""), clock(row.at)
     return f"{done.zh}：{by} {at}", f"{done.en[:1].upper()}{done.en[1:]} by {by}, {at}"
@@ -171,8 +206,9 @@ def _foot(call: Call, places: Neighbourhood) -> tuple[str, str]:
 
 
 def add_answering(app: web.Application, links: Links) -> None:
-    """The two routes of the page; they are people's, and no part of the API."""
+    """The routes of the page; they are people's, and no part of the API."""
     app[LINKS] = links
     app[TAPS] = Quota(TAPS_A_MINUTE, MINUTE)
     app.router.add_get("/a/{token}", show)
     app.router.add_post("/a/{token}", act)
+    app.router.add_get("/a/{token}/{photo}", photo)

@@ -16,6 +16,7 @@ from html import escape
 import structlog
 from aiohttp import BodyPartReader, web
 
+from monitor.console.answering import PHOTOS
 from monitor.console.answers import Answer
 from monitor.console.answers_places import ReportLink
 from monitor.console.context import NoQuestion, clean, context, question, reply
@@ -70,6 +71,7 @@ REPORTING = web.AppKey("reporting", Reporting)
 def add_reporting(app: web.Application, reporting: Reporting) -> None:
     """The two routes of the page; they are people's, and no part of the API."""
     app[REPORTING] = reporting
+    app[PHOTOS] = reporting.photos
     app.router.add_get("/r/{token}", show)
     app.router.add_post("/r/{token}", act)
 

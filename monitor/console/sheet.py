@@ -1,4 +1,4 @@
-"""The small pages behind links: one sheet of HTML, Chinese first, readable on any phone, without a script, a picture or a login.
+"""The small pages behind links: one sheet of HTML, Chinese first, readable on any phone, without a script or a login.
 
 Knows no incident and no zone; what comes from outside is escaped here.
 """
@@ -50,14 +50,15 @@ border:2px solid #55667a;border-radius:.7rem;background:#161d27}
 textarea,input[type=text],input[type=tel],input[type=file]{width:100%;font:inherit;padding:.7rem;color:inherit;
 background:#161d27;border:2px solid #55667a;border-radius:.7rem}
 textarea{min-height:6rem}input[type=file]{min-height:4.2rem}
+img{display:block;max-width:100%;margin:.5rem 0;border-radius:.4rem}
 small{display:block;color:#a3b3c4;margin-top:1.2rem}
 a{color:#7cb8ff}
 .call{color:#fff}
 """
 _STYLE_DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _HEADERS = {
-    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_DIGEST}'; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'",
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_DIGEST}'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'",
     # With `no-referrer` browsers would hide from us that a form was sent from our own page.
     "Referrer-Policy": "same-origin",
     "X-Robots-Tag": "noindex",

@@ -15,7 +15,7 @@ from monitor.links import Links
 from monitor.photo import cleaned
 from rules.model import Text, Zone
 from tests.browser.stage import PHONE, House, Screen, chromium, house
-from tests.browser.test_links import fits
+from tests.browser.test_links import fits, link
 from tests.running import TOKEN
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
@@ -106,6 +106,13 @@ def test_a_resident_reports_a_fire_with_a_photo_and_somebody_is_sent(
     kept = next((home.daemon.config.parent / "data" / "photos").iterdir())
     assert kept.name in note
     assert PLACE not in kept.read_bytes()
+
+    # Who is called sees it on the way.
+    page.goto(link(home, phone, incident["id"]))
+    expect(page.get_by_text("三楼窗户冒火 <b>快来</b>")).to_be_visible()
+    expect(page.get_by_role("img")).to_have_js_property("naturalWidth", 200)
+    fits(page)
+    phone.keep("link-reported")
 
 
 def test_what_was_freed_of_its_metadata_is_the_same_picture_turned_the_same_way(phone: Screen) -> None:

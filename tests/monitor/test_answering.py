@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from monitor.console.answering import TAPS_A_MINUTE
+from monitor.console.reporting import Reporting
 from monitor.links import LASTING, Links
 from monitor.ports import Batch
+from monitor.shelf import Shelf
 from rules.model import MINUTE, SECOND, Incident, IncidentState, Kind, Micros, Neighbourhood, Push, Text, Verb
 from rules.people import Person, Plan, Role
 from tests.small_site import NOW, Api, Reply, Yard, incident, neighbourhood
@@ -286,3 +290,35 @@ async def test_a_console_that_makes_no_links_serves_no_page_behind_them() -> Non
     hand = Hand()
     async with hand.yard.console() as api:
         assert (await look(api, hand.path()))[0].status == 404
+
+
+NAME = "ab" * 32 + ".jpg"
+OTHER = "cd" * 32 + ".jpg"
+
+
+async def test_what_a_resident_wrote_and_photographed_is_seen_by_who_is_called_and_no_other_photo_is(
+    tmp_path: Path,
+) -> None:
+    hand = Hand()
+    shelf = Shelf(tmp_path, 10_000)
+    shelf.keep(NAME, b"picture")
+    shelf.keep(OTHER, b"of another incident")
+    await hand.happens()
+    note = json.dumps(
+        {"by": "居民上报 Report", "note": f"着火 Fire: “<b>三楼</b>”; 照片 photo {NAME}"}, ensure_ascii=False
+    )
+    await hand.yard.commit(Batch(entries=[(NOW, "i-1", "note", note)]))
+    desk = Reporting(hand.links, lambda _: asyncio.sleep(0, None), shelf, shelf)
+    async with hand.yard.console(links=hand.links, reporting=desk, now=lambda: hand.at) as api:
+        path = hand.path()
+        _, text = await look(api, path)
+        assert "居民上报 Report" in text
+        assert "&lt;b&gt;三楼&lt;/b&gt;" in text
+        assert f'<img src="{path}/{NAME}"' in text
+        picture, _ = await look(api, f"{path}/{NAME}")
+        assert (picture.status, picture.headers["Content-Type"], picture.body) == (200, "image/jpeg", b"picture")
+        for name in (OTHER, "..%2F..%2Fsite.yaml", "x"):
+            assert (await look(api, f"{path}/{name}"))[0].status == 404
+        assert (await look(api, f"{path[:-2]}/{NAME}"))[0].status == 404
+        hand.at += LASTING
+        assert (await look(api, f"{path}/{NAME}"))[0].status == 410
