@@ -215,18 +215,27 @@ class House:
 
 @contextmanager
 def house(
-    folder: Path, *, compound: Mapping[str, Any] | None = None, crew: bool = False, **settings: Any
+    folder: Path,
+    *,
+    compound: Mapping[str, Any] | None = None,
+    crew: bool = False,
+    amended: Mapping[str, Mapping[str, Any]] | None = None,
+    **settings: Any,
 ) -> Iterator[House]:
-    """Running until the end of the block; `settings` go into its site file. With a `crew` there are people to be called; a `compound`
-    takes the place of the house.
+    """Running until the end of the block; `settings` go into its site file, what is `amended` into sections that are there already.
+
+    With a `crew` there are people to be called; a `compound` takes the place of the house.
     """
     with mosquitto(folder) as broker, hook() as called:
         if crew:
             settings = _crew(called.url) | settings
         config = site(folder, mqtt=broker.port, webhook=called.url, zones=4, book=BOOK, **settings)
+        written = yaml.safe_load(config.read_text("utf-8"))
         if compound is not None:
-            written = yaml.safe_load(config.read_text("utf-8")) | {"sites": [compound]}
-            config.write_text(yaml.safe_dump(written, allow_unicode=True), "utf-8")
+            written["sites"] = [compound]
+        for section, more in (amended or {}).items():
+            written[section] |= more
+        config.write_text(yaml.safe_dump(written, allow_unicode=True), "utf-8")
         with Wanglou(config) as daemon:
             yield House(broker, called, daemon)
 

@@ -142,9 +142,34 @@ export interface Zone {
   stations: string[];
 }
 
+export interface Person {
+  key: string;
+  name: Words;
+  role: string;
+  channels: string[];
+  on_duty: boolean;
+}
+
+export interface Swap {
+  station: string;
+  leaves: string;
+  takes: string;
+  since: Moment;
+  until: Moment;
+  by: string;
+}
+
 export interface Station {
   key: string;
   name: Words;
+  zones: string[];
+  recipients: { channel: string; kinds: Kind[] }[];
+  /** Only handed over to, like 119. */
+  authority: boolean;
+  neighbours: string[];
+  people: Person[];
+  next_change: Moment | null;
+  swaps: Swap[];
 }
 
 export interface Rule {
@@ -155,6 +180,25 @@ export interface Rule {
   advice: Words | null;
 }
 
+export const LACKS = ["none_installed", "impaired", "in_test", "never_heard", "offline", "silent", "fault"] as const;
+export type Lack = (typeof LACKS)[number];
+
+/** Detectors of a zone that do not detect, for one reason. */
+export interface Gap {
+  lack: Lack;
+  count: number;
+  devices: string[];
+  since: Moment | null;
+}
+
+export interface ReportLink {
+  zone: string;
+  name: Words;
+  url: string;
+  /** The QR code. */
+  svg: string;
+}
+
 export interface ZoneCoverage {
   zone: string;
   name: Words;
@@ -163,6 +207,11 @@ export interface ZoneCoverage {
   offline: number;
   live: number;
   covered: boolean;
+  gaps: Gap[];
+  /** Null while it is covered, and where it is not known. */
+  uncovered_since: Moment | null;
+  /** The measures by which somebody answers for what is missing. */
+  accepted: Suppression[];
 }
 
 export interface Coverage {

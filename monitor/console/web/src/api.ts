@@ -12,8 +12,10 @@ import type {
   IncidentDetail,
   IncidentPage,
   List,
+  Measure,
   Quantity,
   RawSeries,
+  ReportLink,
   Rule,
   Station,
   Suppression,
@@ -147,6 +149,42 @@ export interface Wish {
 
 export const move = (incident: string, verb: Verb, wish: Wish): Promise<Incident> =>
   post(`/incidents/${encodeURIComponent(incident)}/${verb}`, wish);
+
+export interface Order {
+  measure: Measure;
+  subject: string;
+  rule: string;
+  why: string;
+  compensation: string;
+  /** RFC 3339. */
+  until: string;
+  by: string;
+}
+
+export const suppress = (order: Order): Promise<Suppression> => post("/suppressions", order);
+
+export const restore = (id: string, by: string): Promise<Suppression> =>
+  post(`/suppressions/${encodeURIComponent(id)}/restore`, { by });
+
+export interface Stand {
+  leaves: string;
+  takes: string;
+  since: string;
+  until: string;
+  by: string;
+}
+
+export const swap = (station: string, stand: Stand): Promise<Station> =>
+  post(`/stations/${encodeURIComponent(station)}/swaps`, stand);
+
+export const readReportLink = (zone: string, signal: AbortSignal): Promise<ReportLink> =>
+  get(`/zones/${zone.split("/").map(encodeURIComponent).join("/")}/report-link`, {}, signal);
+
+/** The address of a report, for a link: the browser opens or saves it by itself. */
+export const reportHref = (name: "sla" | "nuisance", query: Record<string, string>): string =>
+  `${API}/reports/${name}?${new URLSearchParams(Object.entries(query).filter(([, value]) => value !== ""))}`;
+
+export const incidentReportHref = (id: string): string => `${API}/incidents/${encodeURIComponent(id)}/report`;
 
 export const readSession = async (): Promise<void> => void (await ask("/session"));
 export const logIn = (token: string): Promise<unknown> => post("/session", { token });

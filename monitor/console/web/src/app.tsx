@@ -14,10 +14,13 @@ import { Header } from "./views/header";
 import { Login } from "./views/login";
 import { ErrorNote, Loading } from "./views/parts";
 import { PersonDialog } from "./views/person";
+import { CoverageView } from "./views/coverage";
 import { DevicesView } from "./views/devices";
+import { DutyView } from "./views/duty";
 import { HistoryView } from "./views/history";
 import { IncidentView } from "./views/incident";
 import { PastView } from "./views/past";
+import { ReportsView } from "./views/reports";
 
 function View() {
   const [place, ...rest] = route.value.path;
@@ -27,6 +30,9 @@ function View() {
   if (place === "devices" && rest.length >= 2) return <HistoryView key={key} device={key} />;
   if (place === "devices" && rest.length === 0) return <DevicesView />;
   if (place === "past" && rest.length === 0) return <PastView />;
+  if (place === "coverage" && rest.length === 0) return <CoverageView />;
+  if (place === "duty" && rest.length === 0) return <DutyView />;
+  if (place === "reports" && rest.length === 0) return <ReportsView />;
   return <p class="loading">{t("notFound")}</p>;
 }
 

@@ -11,6 +11,7 @@ import "./style/base.css";
 import "./style/frame.css";
 import "./style/board.css";
 import "./style/views.css";
+import "./style/office.css";
 
 startTheme();
 startClock();

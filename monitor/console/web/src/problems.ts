@@ -15,6 +15,7 @@ export function describe(error: unknown): string {
     case 403:
       return t("errorForbidden");
     case 404:
+      if (error.detail.includes("api.public_url")) return t("errorNoUrl");
       return error.detail.includes("incident") ? t("errorIncident") : error.detail.includes("device") ? t("errorDevice") : detail;
     case 409:
       return detail;

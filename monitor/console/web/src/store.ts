@@ -109,7 +109,7 @@ const byKey = <T>(items: readonly T[], key: (item: T) => string): Map<string, T>
   new Map(items.map((item) => [key(item), item]));
 
 /** What the site file and the book say: read at each connection, since the daemon may have been started anew. */
-const readSite = coalesced(async () => {
+export const readSite = coalesced(async () => {
   const [z, s, r, q] = await Promise.all([api.readZones(), api.readStations(), api.readRules(), api.readQuantities()]);
   batch(() => {
     zones.value = byKey(z, (it) => it.key);

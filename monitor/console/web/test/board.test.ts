@@ -11,6 +11,9 @@ const zone = (key: string, live: number) => ({
   offline: 0,
   live,
   covered: live > 0,
+  gaps: [],
+  uncovered_since: null,
+  accepted: [],
 });
 
 test("the gravest and the longest unanswered stand first, what is resolved last", () => {

@@ -1,23 +1,34 @@
 /** The head of every view: where to go, who is on duty, language, light, and whether all this is live. */
+import { computed } from "@preact/signals";
 import { second } from "../clock";
+import { lacking } from "../coverage";
 import { clock } from "../format";
 import { language, t } from "../i18n";
 import { askPerson, person } from "../person";
 import { href, route } from "../router";
-import { link, open } from "../store";
+import { coverage, link, open } from "../store";
 import { switchTheme, theme } from "../theme";
 import { Icon } from "./parts";
 
-function Tab({ name, count }: { name: "board" | "devices" | "past"; count?: number }) {
+interface TabProps {
+  name: "board" | "devices" | "past" | "coverage" | "duty" | "reports";
+  count?: number;
+  /** The count is no alarm. */
+  mild?: boolean;
+}
+
+function Tab({ name, count, mild = false }: TabProps) {
   const here = route.value.path[0] ?? "board";
   const current = here === name || (name === "board" && here === "incidents");
   return (
     <a href={href(name === "board" ? [] : [name])} aria-current={current ? "page" : undefined} data-testid={`tab-${name}`}>
       {t(name)}
-      {count ? <span class="tab-count">{count}</span> : null}
+      {count ? <span class={`tab-count${mild ? " tab-count-mild" : ""}`}>{count}</span> : null}
     </a>
   );
 }
+
+const unanswered = computed(() => lacking(coverage.value?.items ?? []).unanswered);
 
 function LinkState() {
   const state = link.value.state;
@@ -42,6 +53,9 @@ export function Header() {
         <Tab name="board" count={open.value.length} />
         <Tab name="devices" />
         <Tab name="past" />
+        <Tab name="coverage" count={unanswered.value} mild />
+        <Tab name="duty" />
+        <Tab name="reports" />
       </nav>
       <div class="head-tools">
         <LinkState />

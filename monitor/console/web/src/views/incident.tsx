@@ -2,7 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { Incident, IncidentDetail } from "../answers";
-import { readIncident } from "../api";
+import { incidentReportHref, readIncident } from "../api";
 import { pick, t } from "../i18n";
 import { deviceName } from "../known";
 import { learnNames } from "../people";
@@ -112,9 +112,14 @@ export function IncidentView({ id }: { id: string }) {
   const incident = board && board.revision > it.incident.revision ? board : it.incident;
   return (
     <div class="incident">
-      <a class="back" href="#/">
-        ‹ {t("board")}
-      </a>
+      <div class="incident-head">
+        <a class="back" href="#/">
+          ‹ {t("board")}
+        </a>
+        <a class="print-report" href={incidentReportHref(id)} target="_blank" rel="noreferrer" data-testid="print-report">
+          {t("printReport")}
+        </a>
+      </div>
       <ErrorNote error={error.value} retry={() => void read()} />
       <IncidentCard incident={incident} members={membersOf(id)} full />
       <div class="incident-columns">
