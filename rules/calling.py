@@ -238,11 +238,11 @@ class Caller:
                         self._push(call, station.key, channel, person, calls=False)
         return bool(call.keys)
 
-    def summary(self, at: Micros, case: Case, alarms: int, zones: Sequence[str], out: list[Effect]) -> None:
+    def summary(self, at: Micros, case: Case, step: str, alarms: int, zones: Sequence[str], out: list[Effect]) -> None:
         """A flood has grown: one message for all its alarms, to those who were called for the first."""
         shown = [self._place(zone) for zone in zones[:_ZONES_TOLD]]
         flood = {"alarms": alarms, "zones": shown, "more": max(0, len(zones) - _ZONES_TOLD)}
-        call = _Call(at, case, "incident.flood", f"flood{alarms}-{case.round}", out, {"flood": flood})
+        call = _Call(at, case, "incident.flood", step, out, {"flood": flood})
         for (channel, person), station in case.called.items():
             if self.plan.kind_of(channel) != SPOKEN:
                 self._push(call, station, channel, self.plan.people.get(person), calls=False)

@@ -425,6 +425,8 @@ class Engine:
                 alarm.doubt = evidence
                 if alarm.incident:
                     told = self._described(at, rule, subject, alarm, seen)
+                    if self._measure(rule, subject, seen) is None:
+                        self._win(at, told, out)
                     self._response.burning(at, alarm.incident, told, back, out)
                     self._command(at, rule, told, alarm.incident, out)
 
@@ -439,8 +441,8 @@ class Engine:
             former = alarm.incident
             measure = self._measure(rule, subject, seen)
             told = self._described(at, rule, subject, alarm, seen, measure)
-            if told.kind is Kind.FIRE and told.evidence is Freshness.LIVE and not told.withheld:
-                self._end_drills(at, out)
+            if measure is None:
+                self._win(at, told, out)
             alarm.incident = self._response.raised(at, told, out, measure)
             self._command(at, rule, told, alarm.incident, out)
             if former and former != alarm.incident:  # the rule's group or the device's zone is another one since then
@@ -651,10 +653,11 @@ class Engine:
             return None
         return device if measure.subject in (device.key, device.zone) else None
 
-    def _end_drills(self, at: Micros, out: list[Effect]) -> None:
+    def _win(self, at: Micros, alarm: Alarm, out: list[Effect]) -> None:
         """A real fire wins over every exercise."""
-        for measure in self._suppressions.all(Measure.DRILL):
-            self._restore_measure(at, measure.id, "", out, "a real fire")
+        if alarm.kind is Kind.FIRE and alarm.evidence is Freshness.LIVE:
+            for measure in self._suppressions.all(Measure.DRILL):
+                self._restore_measure(at, measure.id, "", out, "a real fire")
 
     def _exercise(self, at: Micros, reading: Reading, device: Device, out: list[Effect]) -> None:
         """A drill: the rules of a fire are asked of this reading alone. State, memories and holds of the device stay as they are."""

@@ -15,7 +15,7 @@ from rules.people import FloodLimits
 
 
 class _Flood:
-    __slots__ = ("alarms", "lead", "moments", "on", "told")
+    __slots__ = ("alarms", "lead", "moments", "on", "told", "total")
 
     def __init__(self, length: int) -> None:
         self.moments: deque[Micros] = deque(maxlen=length)
@@ -25,6 +25,8 @@ class _Flood:
         """Since it began, those that made it one included."""
         self.told = 0
         """How many of them the last summary told of."""
+        self.total = 0
+        """All alarms that were ever counted here: what is numbered by it never repeats, though floods do."""
 
 
 class Floods:
@@ -41,6 +43,7 @@ class Floods:
             flood = self._floods[scope] = _Flood(self._limits.begins + 1)
         self.calm(at, scope)
         flood.moments.append(at)
+        flood.total += 1
         if flood.on:
             flood.alarms += 1
             return False
@@ -78,14 +81,19 @@ class Floods:
         flood.told = flood.alarms
         return flood.alarms
 
+    def total(self, scope: str) -> int:
+        """How many alarms were ever counted. Raises KeyError."""
+        return self._floods[scope].total
+
     def snapshot(self) -> list[Any]:
         """Plain values."""
-        return [[scope, list(f.moments), f.on, f.lead, f.alarms, f.told] for scope, f in self._floods.items()]
+        return [[scope, list(f.moments), f.on, f.lead, f.alarms, f.told, f.total] for scope, f in self._floods.items()]
 
     def restore(self, data: list[Any], renamed: Mapping[str, str]) -> None:
         """The inverse; incidents that bear another id now are `renamed`."""
         self._floods.clear()
-        for scope, moments, on, lead, alarms, told in data:
+        for scope, moments, on, lead, alarms, told, total in data:
             flood = self._floods[scope] = _Flood(self._limits.begins + 1)
             flood.moments.extend(moments)
             flood.on, flood.lead, flood.alarms, flood.told = on, renamed.get(lead, lead), alarms, told
+            flood.total = total

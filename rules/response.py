@@ -423,8 +423,7 @@ class Response:
         case.begin(at)
         case.asked = case.incident.kind.rank
         if alarm.evidence is not Freshness.LIVE:
-            lead = self._cases.get(case.incident.lead)
-            if lead is None or case.incident.kind.rank < lead.incident.kind.rank:
+            if not self._rides(at, case, out):
                 targets = (Target.STATION, Target.DUTY)
                 self._caller.reach(at, case, targets, "incident.verify", f"verify-{case.round}", out)
             return
@@ -571,6 +570,7 @@ class Response:
 
     def _again(self, at: Micros, case: Case, alarm: Alarm, out: list[Effect]) -> None:
         """Danger after RESOLVED, or after an acknowledgement when it had been over: all begins anew, under new keys."""
+        self._part(case)
         for goal in GOALS:
             self._timers.cancel(("sla", case.incident.id, goal))
             self._timers.cancel(("warn", case.incident.id, goal))
@@ -631,9 +631,10 @@ class Response:
         scope = self._scope(case.incident)
         if self._floods.count(at, scope):
             here = [c for c in self._cases.values() if self._counts(c.incident) and self._scope(c.incident) == scope]
-            sent = [c for c in here if c.sent != NOBODY and not reached(c.incident.state, IncidentState.RESOLVED)]
+            alone = [c for c in here if not c.incident.lead]  # what rides since a former flood stays under its lead
+            sent = [c for c in alone if c.sent != NOBODY and not reached(c.incident.state, IncidentState.RESOLVED)]
             if sent:
-                lead = min(sent, key=lambda c: (c.incident.kind.rank, c.incident.raised_at, c.incident.id))
+                lead = min(sent, key=lambda c: (c.sent, c.incident.raised_at, c.incident.id))
                 self._lead(at, scope, lead, out)
                 for other in sent:
                     if other is not lead and not reached(other.incident.state, IncidentState.ACKNOWLEDGED):
@@ -646,21 +647,25 @@ class Response:
         out.append(Entry(at, lead.incident.id, Step.FLOOD, {"lead": lead.incident.id, "scope": scope}))
 
     def _rides(self, at: Micros, case: Case, out: list[Effect]) -> bool:
-        """Does another incident speak for this one? If there is a flood and nobody graver leads it, this one does from now on."""
+        """Does another incident speak for this one? If there is a flood and nobody graver leads it, this one does from now on.
+
+        Only one that people were sent for speaks for what is certain; what is doubtful may go under a doubtful one.
+        """
         if not self._counts(case.incident):
             return False
         scope = self._scope(case.incident)
         if self._floods.calm(at, scope):
+            self._part(case)
             return False
         lead = self._cases.get(self._floods.lead(scope))
         if lead is case:
             return False
-        if lead is not None and lead.incident.kind.rank <= case.incident.kind.rank:
-            self._ride(at, lead, case, out)
-            return True
-        if case.incident.lead:
-            self._cases[case.incident.lead].riders.pop(case.incident.id, None)
-            self._change(case, lead="")
+        if lead is not None and lead.sent <= case.sent:
+            if lead.asked <= case.asked:
+                self._ride(at, lead, case, out)
+                return True
+            return False  # danger graver than all, but doubtful: somebody must look, and nobody else's ladder stands still for it
+        self._part(case)
         self._lead(at, scope, case, out)
         if lead is not None:
             for rider in [lead, *(self._cases[r] for r in lead.riders)]:
@@ -673,11 +678,10 @@ class Response:
             self._timers.cancel(("sla", rider.incident.id, name))
             self._timers.cancel(("warn", rider.incident.id, name))
         self._stop(at, rider, out)
-        if rider.incident.lead in self._cases:
-            self._cases[rider.incident.lead].riders.pop(rider.incident.id, None)
-        lead.riders.update(dict.fromkeys([rider.incident.id, *rider.riders]))
+        self._part(rider)
         for inner in rider.riders:
             self._change(self._cases[inner], lead=lead.incident.id)
+        lead.riders.update(dict.fromkeys([rider.incident.id, *rider.riders]))
         rider.riders.clear()
         self._change(
             rider, lead=lead.incident.id, members=0, dispatch_due_at=None, on_scene_due_at=None, resolve_due_at=None
@@ -687,6 +691,14 @@ class Response:
             Entry(at, rider.incident.id, Step.FLOOD, {"lead": lead.incident.id, "scope": self._scope(rider.incident)})
         )
 
+    def _part(self, case: Case) -> None:
+        """Nobody speaks for it any more."""
+        lead = self._cases.get(case.incident.lead)
+        if lead is not None:
+            del lead.riders[case.incident.id]
+            self._change(lead, members=len(lead.riders))
+            self._change(case, lead="")
+
     def _flood_news(self, at: Micros, scope: str, out: list[Effect]) -> None:
         if self._floods.calm(at, scope):
             return
@@ -695,7 +707,8 @@ class Response:
         alarms = self._floods.news(scope) if lead is not None else 0
         if lead is not None and alarms:
             zones = [lead.incident.zone, *(self._cases[rider].incident.zone for rider in lead.riders)]
-            self._caller.summary(at, lead, alarms, list(dict.fromkeys(zones)), out)
+            step = f"flood{self._floods.total(scope)}-{lead.round}"
+            self._caller.summary(at, lead, step, alarms, list(dict.fromkeys(zones)), out)
 
     def _leave_flood(self, case: Case) -> None:
         """What is resolved speaks for nobody any more: the next alarm pages for itself."""
@@ -726,9 +739,9 @@ class Response:
         self._closed(incident.id)
         self._exercises.pop(incident.id, None)
         self._leave_flood(case)
-        if incident.lead in self._cases:
-            lead = self._cases[incident.lead]
-            lead.riders.pop(incident.id, None)
+        lead = self._cases.get(incident.lead)
+        if lead is not None:
+            del lead.riders[incident.id]
             self._change(lead, members=len(lead.riders))
         for rider in case.riders:
             self._change(self._cases[rider], lead="")

@@ -20,6 +20,7 @@ from rules.model import (
     IncidentChanged,
     IncidentState,
     Kind,
+    Measure,
     Neighbourhood,
     Outcome,
     Push,
@@ -29,6 +30,7 @@ from rules.model import (
     SlaProfile,
     Station,
     Step,
+    Suppress,
     Text,
     Verb,
     Zone,
@@ -577,6 +579,18 @@ def test_danger_that_proves_true_after_the_doubt_was_resolved_is_raised_again() 
         "1 is FIRE raised active",
     ]
     assert "1 overdue dispatch" in watch.tick(80)
+
+
+def test_a_doubtful_fire_that_proves_true_ends_a_drill_and_one_in_test_does_not() -> None:
+    watch = hand(BOOK)
+    watch.feed(Suppress(moment(0), Measure.DRILL, "b/garage", "li", "every month", moment(1000)))
+    watch.read(1, "h1", LATE, measured=-600, smoke=True)
+    watch.feed(Suppress(moment(2), Measure.TEST, "b/h1", "li", "works", moment(100)))
+    watch.read(3, "h1", smoke=True)
+    assert [m.measure for m in watch.engine.suppressions] == [Measure.DRILL, Measure.TEST]
+    watch.read(4, "g1", LATE, measured=-600, smoke=True)
+    watch.read(5, "g1", smoke=True)
+    assert [m.measure for m in watch.engine.suppressions] == [Measure.TEST]
 
 
 def test_doubt_and_rounds_survive_a_restart() -> None:

@@ -1,0 +1,136 @@
+"""Floods at their edges: who speaks for whom when a flood is over, comes again, or is of doubtful evidence only.
+
+Knows no channel and no clock; what a flood usually is stands in tests/scenarios/flood.yaml.
+"""
+
+from __future__ import annotations
+
+from rules.engine import Engine
+from rules.model import MINUTE, SECOND, Effect, Freshness, Incident, Micros, Move, Push, Reading, Tick, Value, Verb
+from tests.rules.small_block import T0, incident, lines
+from tests.rules.two_houses import machine
+
+LATE = Freshness.LATE
+TOO_LATE = 90
+"""Seconds after which the flood of three alarms within a minute is over, and no ladder has ended."""
+
+
+class House:
+    """Feeds the engine; times are seconds after T0."""
+
+    def __init__(self) -> None:
+        self.engine: Engine = machine()
+        self.effects: list[Effect] = []
+
+    def says(self, at: float, device: str, freshness: Freshness = Freshness.LIVE, **values: Value) -> list[str]:
+        """A reading; the keys of the calls that it made."""
+        moment = _moment(at)
+        measured = moment - 10 * MINUTE if freshness is LATE else None
+        return self._calls(self.engine.handle(Reading(moment, f"q/{device}", values, freshness, measured)))
+
+    def move(self, at: float, verb: Verb, n: int) -> list[str]:
+        """A person's move on the n-th incident."""
+        return self._calls(self.engine.handle(Move(_moment(at), incident(n), verb, "li")))
+
+    def tick(self, at: float) -> list[str]:
+        """Time passes."""
+        return self._calls(self.engine.handle(Tick(_moment(at))))
+
+    def case(self, n: int) -> Incident:
+        """The open incident as it stands."""
+        return next(i for i in self.engine.open_incidents if i.id == incident(n))
+
+    def _calls(self, effects: list[Effect]) -> list[str]:
+        self.effects += effects
+        pushed = [line.removeprefix("push ") for line in lines(effects) if line.startswith("push")]
+        return [key for key in pushed if "/state-" not in key]
+
+
+def _moment(at: float) -> Micros:
+    return T0 + round(at * SECOND)
+
+
+def flood(**values: Value) -> House:
+    """Four zones of house A alarm at second 0: a flood, led by the first."""
+    house = House()
+    for n in (1, 2, 3, 4):
+        house.says(0, f"a{n}-1", Freshness.LIVE, **values)
+    assert [house.case(n).lead for n in (1, 2, 3, 4)] == ["", *[incident(1)] * 3]
+    assert house.case(1).members == 3
+    return house
+
+
+def test_what_burns_again_after_the_flood_is_over_speaks_for_itself() -> None:
+    house = flood(smoke=True)
+    house.move(10, Verb.RESOLVE, 1)
+    assert house.case(3).state == "resolved"
+    called = house.says(TOO_LATE, "a3-2", smoke=True)
+    assert "3/dispatch-2/robot" in called
+    assert (house.case(3).lead, house.case(1).members) == ("", 2)
+    assert house.tick(TOO_LATE + 15) != []
+    assert house.case(3).dispatch_due_at == _moment(TOO_LATE) + MINUTE
+
+
+def test_what_becomes_graver_after_the_flood_is_over_speaks_for_itself() -> None:
+    house = flood(battery=10.0)
+    assert "2/dispatch-2/robot" in house.says(TOO_LATE, "a2-1", smoke=True)
+    assert (house.case(2).lead, house.case(1).members) == ("", 2)
+
+
+def test_a_certain_fire_does_not_go_under_a_doubtful_one() -> None:
+    house = flood(battery=10.0)
+    assert "1/verify-2/robot" in house.says(1, "a1-2", LATE, smoke=True)
+    assert (house.case(1).kind, house.case(1).members) == ("FIRE", 3)
+    assert "2/dispatch-2/robot" in house.says(2, "a2-1", smoke=True)
+    assert (house.case(2).members, house.case(2).lead) == (3, "")
+    assert [house.case(n).lead for n in (1, 3, 4)] == [incident(2)] * 3
+
+
+def test_danger_that_is_graver_but_doubtful_is_looked_at_though_it_rides() -> None:
+    house = flood(battery=10.0)
+    assert "3/verify-2/robot" in house.says(1, "a3-2", LATE, smoke=True)
+    assert house.case(3).lead == incident(1)
+    assert any(key.startswith("1/call1-1/") for key in house.tick(120))
+
+
+def test_a_flood_of_doubtful_evidence_asks_for_one_look_at_last() -> None:
+    """A gateway that was away tells of a whole night at once."""
+    house = House()
+    for device in ("a1-1", "a1-2", "a2-1"):
+        house.says(0, device, LATE, smoke=True)
+    assert "3/verify-1/robot" in house.says(0, "a3-1", LATE, smoke=True)
+    assert house.says(1, "a4-1", LATE, smoke=True) == []
+    assert [house.case(n).lead for n in (1, 2, 3, 4)] == ["", "", "", incident(3)]
+    assert "4/dispatch-2/robot" in house.says(2, "a4-1", smoke=True)
+    assert [house.case(n).lead for n in (3, 4)] == [incident(4), ""]
+
+
+def test_the_summaries_of_a_second_flood_under_the_same_lead_have_keys_of_their_own() -> None:
+    house = flood(smoke=True)
+    house.tick(200)
+    for n in (1, 2, 3, 4):
+        house.says(200, f"a{n}-2", smoke=True)
+    house.tick(300)
+    keys = [effect.key for effect in house.effects if isinstance(effect, Push)]
+    assert len(keys) == len(set(keys))
+    told = [effect.body["flood"] for effect in house.effects if isinstance(effect, Push) and "flood" in effect.body]
+    counts = [flood["alarms"] for flood in told if isinstance(flood, dict)]
+    assert set(counts) == {4}
+
+
+def test_what_rides_since_a_former_flood_stays_under_its_lead() -> None:
+    house = flood(smoke=True)
+    house.move(1, Verb.ACKNOWLEDGE, 1)
+    house.tick(TOO_LATE)
+    for n in (1, 2, 3, 4):
+        house.says(TOO_LATE, f"a{n}-2", smoke=True)
+    assert [house.case(n).lead for n in (1, 2, 3, 4)] == ["", *[incident(1)] * 3]
+    assert house.case(1).members == 3
+
+
+def test_a_graver_lead_takes_only_those_that_nobody_has_taken() -> None:
+    house = flood(battery=10.0)
+    house.move(1, Verb.ACKNOWLEDGE, 1)
+    assert "2/dispatch-2/robot" in house.says(2, "a2-1", smoke=True)
+    assert [house.case(n).lead for n in (1, 2, 3, 4)] == ["", "", incident(1), incident(1)]
+    assert (house.case(1).members, house.case(2).members) == (2, 0)
