@@ -729,6 +729,7 @@ class Engine:
         self._recall.take(at, seen)
         self._survey(at, seen)
         self._areas.met(seen, self._zone_counts)
+        self._linkage.met(device)
         return seen
 
     def _survey(self, at: Micros, seen: Seen) -> None:

@@ -8,15 +8,16 @@ is never repeated when nobody knows what became of it. Knows no rule, sees no re
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain
 from typing import Any, TypeAlias
 
 from rules.commands import CHANNEL, COMMANDS, EXPIRES, MOST_TARGETS, Failure, Mode, Order, Permits, Place, Why
 from rules.model import (
     MINUTE,
     SECOND,
+    Device,
     Effect,
     Entry,
     Freshness,
@@ -109,7 +110,8 @@ class Linkage:
         """When commands were issued or would have been, within the last minute."""
         self._standing: dict[tuple[str, str], set[str]] | None = None
         """(zone, kind) → devices; found when first asked for."""
-        self._indexed = 0
+        self._buildings: dict[tuple[str, str], list[str]] = {}
+        """(site, building) → zones; found with them."""
 
     # --- what the engine tells ---------------------------------------------------------------------------------------
 
@@ -128,6 +130,11 @@ class Linkage:
             if len(targets) > MOST_TARGETS and _news(account, order.command, order.kind, Why.TOO_MANY_DEVICES):
                 detail = _detail(order.command, "", "refused", Why.TOO_MANY_DEVICES)
                 out.append(Entry(at, incident.id, Step.COMMANDED, {**detail, "left_out": len(targets) - MOST_TARGETS}))
+
+    def met(self, device: Device) -> None:
+        """A device has spoken for the first time."""
+        if self._standing is not None and device.kind in _KINDS:
+            self._standing.setdefault((device.zone, device.kind), set()).add(device.key)
 
     def heard(self, at: Micros, reading: Reading, out: list[Effect]) -> None:
         """A live reading of a device whose word is awaited. What a drill makes up proves nothing."""
@@ -282,24 +289,21 @@ class Linkage:
         standing = self._index()
         return sorted(key for zone in self._zones(order, cause.zone) for key in standing.get((zone, order.kind), ()))
 
-    def _zones(self, order: Order, zone: str) -> Iterator[str]:
+    def _zones(self, order: Order, zone: str) -> Iterable[str]:
         here = self._neighbourhood.zones[zone]
         if order.place is Place.ZONE or not here.building:
-            return iter((zone,))
-        there = self._neighbourhood.zones.values()
-        return (z.key for z in there if z.site == here.site and z.building == here.building)
+            return (zone,)
+        return self._buildings[here.site, here.building]
 
     def _index(self) -> dict[tuple[str, str], set[str]]:
+        """O(devices and zones) once."""
         if self._standing is None:
             self._standing = {}
-            for device in self._neighbourhood.listed():
+            for device in chain(self._neighbourhood.listed(), (seen.device for seen in self._seen.values())):
                 if device.kind in _KINDS:
-                    self._standing.setdefault((device.zone, device.kind), set()).add(device.key)
-        if self._indexed < len(self._seen):  # nobody is ever taken out of it
-            for seen in islice(self._seen.values(), self._indexed, None):
-                if seen.device.kind in _KINDS:
-                    self._standing.setdefault((seen.device.zone, seen.device.kind), set()).add(seen.device.key)
-            self._indexed = len(self._seen)
+                    self.met(device)
+            for zone in self._neighbourhood.zones.values():
+                self._buildings.setdefault((zone.site, zone.building), []).append(zone.key)
         return self._standing
 
     # --- state -------------------------------------------------------------------------------------------------------
