@@ -27,6 +27,7 @@ _MEASURES = {
     "shelved": ("搁置", "shelved"),
     "test": ("测试", "test"),
     "works": ("动火作业", "works permit"),
+    "drill": ("演习", "drill"),
     "impaired": ("已知缺陷", "impaired"),
 }
 _OUTCOMES = {

@@ -125,12 +125,15 @@ def responses(incident: Incident, timeline: Iterable[TimelineRow]) -> list[Respo
         elif row.step == Step.ESCALATED and was == Kind.FAULT:
             now.began_at = row.at
             now.reached.clear()  # who was told of a fault was not sent yet
+            now.passed.clear()
         elif row.step == Step.OVERDUE:
             now.missed.add(str(row.detail.get("goal")))
         elif row.step == Step.CLOSED:
             now.passed.update(GOALS)
-        elif (goal := _REACHED.get(row.step)) is not None:
-            now.reached.setdefault(goal, row.at)
+        elif (
+            goal := _REACHED.get(row.step)
+        ) is not None and goal not in now.passed:  # an acknowledgement may come again, and late
+            now.reached[goal] = row.at
             now.passed.update(GOALS[: GOALS.index(goal) + 1])
     return found
 

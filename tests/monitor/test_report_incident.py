@@ -264,6 +264,13 @@ def test_dispositions_and_states_all_have_their_word(night: Story) -> None:
                 )
 
 
+@pytest.mark.parametrize("measure", Measure)
+def test_every_measure_has_its_word(night: Story, measure: Measure) -> None:
+    found = Suppression("sup-000001", measure, "b/home", "", "值班员", "原因", T0, T0 + HOUR)
+    shown = incident_page(replace(night, incident=replace(night.incident, withheld=found.id), suppression=found))
+    assert "sup-000001 · " in shown
+
+
 def test_a_block_without_any_promise_has_bars_without_a_mark(night: Story, tmp_path: Path) -> None:
     places = Neighbourhood(zones=night.places.zones, stations=(), sla={})
     it = replace(night.incident, dispatch_due_at=None, on_scene_due_at=None, resolve_due_at=None)
