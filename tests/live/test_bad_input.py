@@ -67,7 +67,7 @@ REJECTED = [
     up('"smok_density": 1', "unknown-quantity"),
     up('"__proto__": 1', "unknown-quantity"),
     Bad(b'{"smoke_density": 0.1}', ("topic",), topic="wl/site0/\u202esmoke/up"),
-    Bad(b'{"smoke_density": 0.1}', ("topic",), topic=f"wl/site0/{'long' * 20}/up"),
+    Bad(b'{"smoke_density": 0.1}', ("topic",), topic=f"wl/site0/{'long' * 40}/up"),
     Bad(b'{"smoke_density": 0.1}', ("topic",), topic="wl//smoke-1/up"),
     Bad(b"perhaps", ("status",), topic="wl/site0/smoke-1/status"),
 ]

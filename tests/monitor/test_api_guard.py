@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import random
+import re
 
 import pytest
 from pydantic import SecretStr
@@ -106,6 +107,26 @@ async def test_another_site_changes_nothing(origin: str) -> None:
         assert yard.moves == []
         await api.get("/api/v1/zones", headers={"Origin": origin})
         await api.post(MOVE, {"by": "Li"}, headers={"Origin": f"http://127.0.0.1:{api.port}"})
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/a/../api/v1/incidents", "/a/%2e%2e/api/v1/incidents", "/r/..%2fapi/v1/incidents", "/api/v1/reply/../incidents",
+        "/api/v1/reply/..%2fincidents", "/%61/../api/v1/incidents", "/a//api/v1/incidents", "//a/x", "/a/", "/api/v1/reply/",
+    ],
+)  # fmt: skip
+async def test_what_is_open_opens_nothing_beside_it(path: str) -> None:
+    async with Yard().console() as api:
+        reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+        for target in (path, f"http://127.0.0.1:{api.port}{path}"):
+            writer.write(f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{api.port}\r\n\r\n".encode())
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            status, length = int(head.split()[1]), int(re.findall(r"(?i)content-length: (\d+)", head)[0])
+            assert status in (401, 404, 405), head
+            assert b'"items"' not in await reader.readexactly(length)
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_only_the_named_hosts_are_served() -> None:
