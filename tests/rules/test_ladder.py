@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -13,6 +14,7 @@ from rules.model import (
     SECOND,
     Device,
     Effect,
+    Entry,
     Freshness,
     Kind,
     Measure,
@@ -26,6 +28,7 @@ from rules.model import (
     Receipt,
     Recipient,
     Refused,
+    Restore,
     SlaProfile,
     Station,
     Step,
@@ -253,3 +256,55 @@ def test_a_flood_that_nobody_was_sent_for_has_no_lead() -> None:
     said = machine.handle(Reading(T0 + 10, "x/s", {"smoke": True}))
     assert "dispatch" in " ".join(keys(said))
     assert Step.FLOOD not in {getattr(e, "step", None) for e in said} or machine.open_incidents[0].lead == ""
+
+
+def test_a_recovery_finds_again_who_rides_under_whom() -> None:
+    zones = {f"x/{n}": Zone(f"x/{n}", "x", Text(n, n), "corridor", "b") for n in ("1", "2", "3")}
+    devices = {f"x/s{n}": Device(f"x/s{n}", "x", "smoke_detector", f"x/{n}", Text(n, n)) for n in ("1", "2", "3")}
+    east = Station("east", Text("东", "East"), frozenset(zones), (Recipient("robot"),))
+    places = Neighbourhood(zones=zones, stations=(east,), devices=devices, plan=Plan(flood=FloodLimits(2, 1)))
+    machine = Engine(BOOK, places)
+    for n in ("1", "2", "3"):
+        machine.handle(Reading(T0 + int(n), f"x/s{n}", {"smoke": True}))
+    kept = machine.open_incidents
+    assert [i.lead for i in kept] == ["", "inc-000001", "inc-000001"]
+    # The ledger says otherwise of one of them: its record is taken, and who rides is read off the records.
+    told = [kept[0], replace(kept[1], lead="", revision=9), kept[2]]
+    assert machine.reconcile(told, "inc-000003")
+    machine.handle(Move(T0 + SECOND, "inc-000001", Verb.ACKNOWLEDGE, "li"))
+    assert [i.acknowledged_by for i in machine.open_incidents] == ["li", "", "li"]
+
+
+def test_nobody_at_all_is_said_once_and_the_ladder_of_nobody_ends_without_a_word() -> None:
+    machine = engine(Plan(), stations=())
+    said = [*burn(machine), *machine.handle(Tick(T0 + HOUR))]
+    steps = [e.step for e in said if isinstance(e, Entry)]
+    assert (steps.count(Step.UNCOVERED), Step.EXHAUSTED in steps, keys(said)) == (1, False, [])
+
+
+def test_a_graver_kind_may_be_promised_sooner_than_the_warning_that_was_given() -> None:
+    sla = {Kind.SUPERVISORY: SlaProfile(100 * SECOND, HOUR, HOUR), Kind.FIRE: SlaProfile(10 * SECOND, HOUR, HOUR)}
+    group = book(rule("fire", "FIRE", "smoke", group="g"), rule("watch", "SUPERVISORY", "battery < 15", group="g"))
+    zone = Zone("x/flat", "x", Text("户", "flat"), "dwelling")
+    device = Device("x/s", "x", "smoke_detector", "x/flat", Text("烟感", "smoke"))
+    east = Station("east", Text("东", "East"), frozenset({"x/flat"}), (Recipient("robot"),))
+    boss = plan(person("boss", "sms", role=Role.LEADER))
+    machine = Engine(
+        group, Neighbourhood(zones={zone.key: zone}, stations=(east,), devices={device.key: device}, sla=sla, plan=boss)
+    )
+    machine.handle(Reading(T0, "x/s", {"battery": 3.0}))
+    machine.handle(Tick(T0 + 75 * SECOND))
+    assert machine.open_incidents[0].warned == ("dispatch",)
+    machine.handle(Reading(T0 + 80 * SECOND, "x/s", {"smoke": True}))
+    assert machine.open_incidents[0].dispatch_due_at == T0 + 90 * SECOND
+    machine.handle(Tick(T0 + 91 * SECOND))
+    (incident,) = machine.open_incidents
+    assert (incident.warned, incident.overdue) == (("dispatch",), ("dispatch",))
+
+
+def test_one_of_two_measures_at_a_place_ends_alone() -> None:
+    machine = engine(Plan())
+    for measure in (Measure.SHELVED, Measure.IMPAIRED):
+        machine.handle(Suppress(T0, measure, "x/s", "li", "why", T0 + HOUR, compensation="patrol"))
+    machine.handle(Restore(T0 + 1, "sup-000001", "li"))
+    assert [s.measure for s in machine.suppressions] == [Measure.IMPAIRED]
