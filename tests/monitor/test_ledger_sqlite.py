@@ -173,6 +173,10 @@ async def test_a_kill_leaves_whole_batches_and_all_that_were_confirmed(tmp_path:
         assert [(r.first_seq, len(r.rows)) for r in records] == [(n * 50 + 1, 50) for n in range(len(records))]
         assert [r.rows for r in records] == [whole_batch(n).rows for n in range(len(records))]
         assert [e.detail for e in await ledger.entries_after(0)] == [{"n": n} for n in range(len(records))]
+        link = first_link(ledger.identity, "inc-1")
+        for row in await ledger.timeline("inc-1"):
+            link = next_link(link, row.at, row.incident, row.step, row.detail)
+            assert row.link == link, "the chain goes on over a kill"
         assert len(await ledger.open_pushes()) == len(records)
         assert await ledger.counts() == {"live": 50 * len(records)}
         assert ledger._db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
