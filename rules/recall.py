@@ -182,7 +182,7 @@ class Recall:
         return due
 
     def _moment(self, at: Micros, seen: Seen, said: Mapping[str, Value]) -> Moment:
-        gateway = self._devices.get(_gateway(seen)) if seen.watch.asks_gateway else None
+        gateway = self._devices.get(seen.gateway) if seen.gateway else None
         upstream = _NOTHING if gateway is None else gateway.values
         return Moment(at, said, seen.known, seen.device, seen.zone, upstream, self.listening)
 
@@ -204,9 +204,9 @@ class Recall:
         if not seen.watch.memories:
             return
         seen.kept, seen.known, seen.told = {}, dict(seen.values), {} if seen.values else None
-        gateway = _gateway(seen)
-        if gateway and seen.watch.asks_gateway:
-            self.gateways.setdefault(gateway, {})[seen.device.key] = None
+        seen.gateway = _gateway(seen) if seen.watch.asks_gateway else ""
+        if seen.gateway:
+            self.gateways.setdefault(seen.gateway, {})[seen.device.key] = None
         for memory in seen.watch.memories:
             name = memory.name
             if name in former:

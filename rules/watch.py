@@ -209,6 +209,7 @@ class Seen:
         "certain_from",
         "device",
         "freshness",
+        "gateway",
         "holds",
         "kept",
         "known",
@@ -226,6 +227,8 @@ class Seen:
         self.device = device
         self.zone = zone
         self.watch = watch
+        self.gateway = ""
+        """The key of its gateway, when a memory asks what that says."""
         self.values: dict[str, Value] = {}
         """As reported."""
         self.known = self.values

@@ -73,10 +73,10 @@ class _Window(Memory, Protocol):
 
     def _forget(self, state: State, at: Micros) -> bool:
         """The buckets that ended before the window begins. Were there any?"""
-        first, size = at // self._width - BUCKETS, self._row.size
+        first = at // self._width - BUCKETS
         end = _BEGIN
         while end < len(state) and _NEWEST.unpack_from(state, end)[0] < first:
-            end += size
+            end += self._row.size
         if end == _BEGIN:
             return False
         del state[_BEGIN:end]
@@ -166,11 +166,13 @@ class Mean(_Window):
         return value
 
     def _added(self, state: State, moment: Moment, value: float) -> float:
-        number = moment.at // self._width
+        number, last = moment.at // self._width, len(state) - _MEAN.size
+        newest, n, total = _MEAN.unpack_from(state, last)
+        if newest == number:
+            _MEAN.pack_into(state, last, number, n + 1, total + value)
+        else:
+            state += _MEAN.pack(number, 1.0, value)
         self._forget(state, moment.at)
-        offset, row = self._bucket(state, moment.at)
-        _, n, total = row or (number, 0.0, 0.0)
-        _MEAN.pack_into(state, offset, number, n + 1, total + value)
         return self._answer(state)
 
     def _answer(self, state: State) -> float:
@@ -194,12 +196,16 @@ class Extreme(_Window):
         return value
 
     def _added(self, state: State, moment: Moment, value: float) -> float:
-        number, choose = moment.at // self._width, self._choose
-        forgotten = self._forget(state, moment.at)
-        offset, row = self._bucket(state, moment.at)
-        _PAIR.pack_into(state, offset, number, value if row is None else choose(row[1], value))
+        number, last, choose = moment.at // self._width, len(state) - _PAIR.size, self._choose
+        newest, extreme = _PAIR.unpack_from(state, last)
+        if newest != number:
+            state += _PAIR.pack(number, value)
+        elif choose(extreme, value) == value:
+            _PAIR.pack_into(state, last, number, value)
         was = moment.known.get(self.name)  # of all that is still in the window, when nothing has left it
-        return self._answer(state) if forgotten or not isinstance(was, float) else choose(was, value)
+        if self._forget(state, moment.at) or was.__class__ is not float:
+            return self._answer(state)
+        return choose(was, value)
 
     def _answer(self, state: State) -> float:
         return self._choose(_PAIRS[len(state) // _PAIR.size].unpack(state)[2::2])
