@@ -217,9 +217,12 @@ class Engine:
     # --- readings ----------------------------------------------------------------------------------------------------
 
     def _reading(self, at: Micros, reading: Reading, out: list[Effect]) -> None:
-        if reading.exercise and (drill := self._drill(reading)) is not None:
-            self._exercise(at, reading, drill, out)
-            return
+        if reading.exercise:
+            if (drill := self._drill(reading)) is not None:
+                self._exercise(at, reading, drill, out)
+                return
+            if self._straggles(reading):
+                return
         said = reading.values
         names = tuple(said)
         seen = self._seen.get(reading.device)
@@ -624,10 +627,12 @@ class Engine:
         """The measure is over: what it kept from paging and still burns is raised as if it began now."""
         measure = self._suppressions.remove(suppression)
         self._timers.cancel(("return", suppression, ""))
-        out.append(SuppressionChanged(at, replace(measure, ended_at=at, ended_by=by)))
+        over = replace(measure, ended_at=at, ended_by=by)
+        out.append(SuppressionChanged(at, over))
         if measure.measure is Measure.TEST and self._suppressions.at(measure.subject, Measure.TEST) is None:
             del self._in_test[measure.subject]
         if measure.measure is Measure.DRILL:
+            self._suppressions.ended(over)
             self._response.end_exercise(at, suppression, why, out)
         devices: dict[str, None] = {}
         for incident in self._response.withheld_by(suppression):
@@ -652,6 +657,16 @@ class Engine:
         if measure is None or measure.measure is not Measure.DRILL or device is None:
             return None
         return device if measure.subject in (device.key, device.zone) else None
+
+    def _straggles(self, reading: Reading) -> bool:
+        """Made up for a drill that ended before this arrived (a queue, a lost connection, a real fire): it must neither page nor, as a
+        made-up "no smoke", speak against what really burns.
+        """
+        device = self._neighbourhood.device(reading.device)
+        if device is None:
+            return False
+        moment = reading.at if reading.measured_at is None else reading.measured_at
+        return self._suppressions.straggles(reading.exercise, (device.key, device.zone), moment)
 
     def _win(self, at: Micros, alarm: Alarm, out: list[Effect]) -> None:
         """A real fire wins over every exercise."""

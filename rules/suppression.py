@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
-from rules.model import DAY, HOUR, Kind, Measure, Micros, Restore, Suppress, Suppression, SuppressionChanged
+from rules.model import DAY, HOUR, SECOND, Kind, Measure, Micros, Restore, Suppress, Suppression, SuppressionChanged
 
 LONGEST: Mapping[Measure, Micros] = {
     Measure.SHELVED: 12 * HOUR,
@@ -26,6 +26,10 @@ _WITHHOLDS: Mapping[Measure, frozenset[Kind]] = {
     Measure.DRILL: frozenset(),
     Measure.IMPAIRED: frozenset(),
 }
+DRILLS_REMEMBERED = 100
+"""Drills that are over and whose messages may still be on their way."""
+STRAGGLING: Micros = 10 * SECOND
+"""What was made up for a drill so long after its end was still sent for it: the clocks and the broker have that much time."""
 
 
 class Suppressions:
@@ -34,6 +38,7 @@ class Suppressions:
     def __init__(self) -> None:
         self._by_subject: dict[str, dict[str, Suppression]] = {}
         self._by_id: dict[str, Suppression] = {}
+        self._drilled: dict[str, Suppression] = {}
         self.serial = 0
 
     def __bool__(self) -> bool:
@@ -65,6 +70,19 @@ class Suppressions:
             del self._by_subject[gone.subject]
         return gone
 
+    def ended(self, drill: Suppression) -> None:
+        """A drill is over; what was made up for it and is still on its way is remembered to be nothing."""
+        self._drilled[drill.id] = drill
+        if len(self._drilled) > DRILLS_REMEMBERED:
+            del self._drilled[next(iter(self._drilled))]
+
+    def straggles(self, drill: str, subjects: tuple[str, ...], moment: Micros) -> bool:
+        """Was a message of that moment, marked as a drill's at one of these places, made up for a drill that is over by now?"""
+        known = self._drilled.get(drill)
+        if known is None or known.ended_at is None:
+            return False
+        return known.subject in subjects and moment <= known.ended_at + STRAGGLING
+
     def of(self, rule: str, kind: Kind, *subjects: str) -> Suppression | None:
         """The measure that keeps an alarm of this rule and kind at one of these places from paging, the oldest first."""
         for subject in subjects:
@@ -83,13 +101,15 @@ class Suppressions:
 
     def snapshot(self) -> list[Any]:
         """Plain values."""
-        return [self.serial, [to_plain(s) for s in self._by_id.values()]]
+        return [self.serial, [to_plain(s) for s in self._by_id.values()], [to_plain(s) for s in self._drilled.values()]]
 
     def restore(self, data: list[Any]) -> None:
         """The inverse."""
         self.serial = data[0]
         for plain in data[1]:
             self._enter(from_plain(plain))
+        # A snapshot of an earlier version does not know of drills that are over.
+        self._drilled = {plain["id"]: from_plain(plain) for plain in (data[2] if len(data) > 2 else ())}
 
     def _enter(self, new: Suppression) -> None:
         self._by_id[new.id] = new

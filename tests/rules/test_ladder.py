@@ -40,6 +40,7 @@ from rules.model import (
     Zone,
 )
 from rules.people import LADDERS, FloodLimits, Ladder, Person, Plan, Role, Roster, Rung, Shift, Target
+from rules.suppression import DRILLS_REMEMBERED, STRAGGLING, Suppressions
 from tests.rules.small_block import T0, book, rule
 
 FIRE = rule("fire", "FIRE", "smoke")
@@ -241,6 +242,38 @@ def test_an_exercise_asks_the_rules_of_a_fire_alone_of_live_readings_alone() -> 
     assert machine.device("x/s") is None
     with pytest.raises(LookupError):
         machine.handle(Reading(T0, "x/nobody", {"smoke": True}, exercise="sup-000001"))
+
+
+def test_what_comes_after_its_drill_is_nothing_also_over_a_restart_and_by_the_clock_of_who_sent_it() -> None:
+    machine = engine(Plan())
+    machine.handle(Suppress(T0, Measure.DRILL, "x/s", "li", "drill", T0 + MINUTE))
+    machine.handle(Tick(T0 + MINUTE))
+    again = engine(Plan())
+    again.restore(machine.snapshot())
+    made_up = Reading(T0 + HOUR, "x/s", {"smoke": True}, Freshness.LATE, T0 + MINUTE, "sup-000001")
+    assert again.handle(made_up) == [], "it waited in a queue for an hour"
+    again.handle(replace(made_up, at=T0 + HOUR + 1, measured_at=T0 + MINUTE + STRAGGLING + 1))
+    assert [i.exercise for i in again.open_incidents] == [""], (
+        "made up after the drill: nobody hides a fire by an old mark"
+    )
+
+
+def test_only_so_many_drills_are_remembered() -> None:
+    machine = engine(Plan())
+    for n in range(DRILLS_REMEMBERED + 1):
+        machine.handle(Suppress(T0 + n, Measure.DRILL, "x/s", "li", "drill", T0 + HOUR))
+        machine.handle(Restore(T0 + n, f"sup-{n + 1:06d}", "li"))
+    at = T0 + DRILLS_REMEMBERED
+    assert machine.handle(Reading(at, "x/s", {"smoke": True}, exercise="sup-000002")) == []
+    machine.handle(Reading(at, "x/s", {"smoke": True}, exercise="sup-000001"))
+    assert len(machine.open_incidents) == 1
+
+
+def test_a_snapshot_of_before_knows_no_drills_that_are_over() -> None:
+    old = Suppressions()
+    old.restore([3, []])
+    assert not old.straggles("sup-000001", ("x/s",), T0)
+    assert old.snapshot() == [3, [], []]
 
 
 # --- floods ---------------------------------------------------------------------------------------------------------
