@@ -217,12 +217,8 @@ class Engine:
     # --- readings ----------------------------------------------------------------------------------------------------
 
     def _reading(self, at: Micros, reading: Reading, out: list[Effect]) -> None:
-        if reading.exercise:
-            if (drill := self._drill(reading)) is not None:
-                self._exercise(at, reading, drill, out)
-                return
-            if self._straggles(reading):
-                return
+        if reading.exercise and self._made_up(at, reading, out):
+            return
         said = reading.values
         names = tuple(said)
         seen = self._seen.get(reading.device)
@@ -650,23 +646,22 @@ class Engine:
             self._recall.settle(at, seen)
             self._ask(at, seen, tuple(seen.known), _evidence(at, seen), out)
 
-    def _drill(self, reading: Reading) -> Device | None:
-        """The device, if a drill by this name is announced there: a fire must not hide behind a mark that anybody can write."""
-        measure = self._suppressions.get(reading.exercise)
-        device = self._neighbourhood.device(reading.device)
-        if measure is None or measure.measure is not Measure.DRILL or device is None:
-            return None
-        return device if measure.subject in (device.key, device.zone) else None
+    def _made_up(self, at: Micros, reading: Reading, out: list[Effect]) -> bool:
+        """Carry out a drill's reading, if a drill by this name is announced there: no fire hides behind a mark that anybody can write.
 
-    def _straggles(self, reading: Reading) -> bool:
-        """Made up for a drill that ended before this arrived (a queue, a lost connection, a real fire): it must neither page nor, as a
-        made-up "no smoke", speak against what really burns.
+        What was made up for one that has ended before it arrived (a queue, a lost connection, a real fire) is dropped: it must neither page
+        nor, as a made-up "no smoke", speak against what really burns.
         """
         device = self._neighbourhood.device(reading.device)
         if device is None:
             return False
+        places = (device.key, device.zone)
+        measure = self._suppressions.get(reading.exercise)
+        if measure is not None and measure.measure is Measure.DRILL and measure.subject in places:
+            self._exercise(at, reading, device, out)
+            return True
         moment = reading.at if reading.measured_at is None else reading.measured_at
-        return self._suppressions.straggles(reading.exercise, (device.key, device.zone), moment)
+        return self._suppressions.straggles(reading.exercise, places, moment)
 
     def _win(self, at: Micros, alarm: Alarm, out: list[Effect]) -> None:
         """A real fire wins over every exercise."""
