@@ -40,7 +40,7 @@ from monitor.ledger.sqlite import SqliteLedger
 from monitor.lookout import Lookout, points
 from monitor.outbox import Outbox
 from monitor.panel import Committed, Panel
-from monitor.ports import Point, PortError, TapeRecord, Verdict
+from monitor.ports import Message, Point, PortError, TapeRecord, Verdict
 from monitor.reach_findings import weaknesses
 from monitor.report_desk import ReportDesk
 from monitor.rule_sources import RuleSource, sources
@@ -186,7 +186,7 @@ class Daemon:
         photos, contacts = wiring.shelves(self._settings)
         app = make_app(
             self.board, token=api.token, post=post, history=first, statistics=self._statistics, now=self.clock.now,
-            desk=self, submit=self._submit, links=links, reporting=Reporting(links, desk.take, photos, contacts),
+            desk=self, submit=self._submit, inject=self._inject, links=links, reporting=Reporting(links, desk.take, photos, contacts),
             webpush=wiring.push_desk(self._settings, self._browsers), doors=wiring.reply_doors(self._settings), page=load_page(),
         )  # fmt: skip
         loop = asyncio.get_running_loop()
@@ -329,6 +329,9 @@ class Daemon:
 
     async def _submit(self, event: Suppress | Restore | Swap) -> Sequence[Effect]:
         return await self.inbox.ask(event)
+
+    async def _inject(self, message: Message) -> None:
+        await wiring.send(self._settings, [message], speed=0)
 
     # --- the rule book -----------------------------------------------------------------------------------------------
 

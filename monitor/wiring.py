@@ -17,6 +17,7 @@ from monitor.adapters.embedded_history import EmbeddedHistory
 from monitor.adapters.influx import InfluxHistory
 from monitor.adapters.mqtt import MqttSettings
 from monitor.adapters.mqtt_tap import BrokerAddress, listen, probe, publish
+from monitor.adapters.own_api import OwnApi
 from monitor.clock import Clock
 from monitor.doctor import examine
 from monitor.evidence import Dossier
@@ -79,6 +80,11 @@ def tap(settings: Settings, topics: Iterable[str], now: Callable[[], Micros]) ->
 async def send(settings: Settings, messages: Iterable[Message], *, speed: float) -> int:
     """Publish a tape to the broker, `speed` times as fast as it was (0: as fast as it goes); how many. Raises TryAgain."""
     return await publish(guest(settings.mqtt), messages, speed=speed)
+
+
+def own_api(settings: Settings) -> OwnApi:
+    """The API of the daemon that runs on this site file."""
+    return OwnApi(settings.api.host, settings.api.port, settings.api.token)
 
 
 def backup(settings: Settings, target: Path) -> None:
@@ -181,6 +187,7 @@ __all__ = [
     "lane_limits",
     "limits",
     "links",
+    "own_api",
     "present",
     "push_desk",
     "push_subscriptions",

@@ -16,6 +16,7 @@ from monitor import logs, wiring
 from monitor.app import Daemon
 from monitor.brokers import NoBroker
 from monitor.children import ChildError
+from monitor.cli.drills import drills_app
 from monitor.cli.evidence import evidence_app
 from monitor.cli.labels import report_links
 from monitor.cli.reports import reports_app
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 app.add_typer(rules_app, name="rules")
 app.add_typer(reports_app, name="report")
+app.add_typer(drills_app, name="drill")
 app.add_typer(evidence_app, name="evidence")
 app.command("report-links")(report_links)
 

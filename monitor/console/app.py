@@ -28,6 +28,7 @@ from monitor.console.reporting import Reporting, add_reporting
 from monitor.console.routes import ROUTES, Route
 from monitor.console.session import SESSIONS, Sessions
 from monitor.console.stream import end_streams
+from monitor.drilling import Inject
 from monitor.links import Links
 from monitor.ports import History
 from monitor.push_subscriptions import PushDesk
@@ -46,6 +47,7 @@ def make_app(
     desk: RuleDesk | None = None,
     webpush: PushDesk | None = None,
     submit: Submit | None = None,
+    inject: Inject | None = None,
     links: Links | None = None,
     reporting: Reporting | None = None,
     doors: Mapping[str, ReplyDoor] | None = None,
@@ -58,11 +60,11 @@ def make_app(
 ) -> web.Application:
     """The application, ready to be served. Times in seconds.
 
-    `desk` answers for the rules in force, `submit` takes measures and swaps, `webpush` is for browsers that want notifications; without
-    them their routes are not available. `links` are what people are sent; without them the pages behind them are not served, without
-    `reporting` nobody can report, and only the channels in `doors` may reply. `page` are the files of the web page by their path;
-    anybody may read them, they hold no reading. `hosts` are the names (without port) under which the console may be called; empty means
-    any. Raises ValueError for an empty token.
+    `desk` answers for the rules in force, `submit` takes measures and swaps, `inject` what is made up for a drill, `webpush` is for
+    browsers that want notifications; without them their routes are not available. `links` are what people are sent; without them the
+    pages behind them are not served, without `reporting` nobody can report, and only the channels in `doors` may reply. `page` are the
+    files of the web page by their path; anybody may read them, they hold no reading. `hosts` are the names (without port) under which
+    the console may be called; empty means any. Raises ValueError for an empty token.
     """
     sessions, files = Sessions(token, now), page or {}
     middlewares = [problems, guard(sessions, OPEN_PATHS | files.keys(), hosts)]
@@ -77,6 +79,7 @@ def make_app(
         desk=desk,
         webpush=webpush,
         submit=submit,
+        inject=inject,
         heartbeat=heartbeat,
         write_timeout=write_timeout,
         move_timeout=move_timeout,

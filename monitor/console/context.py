@@ -20,6 +20,7 @@ from pydantic_core import PydanticSerializationError
 from monitor.board import Board, Post, RuleDesk, Submit, Subscription
 from monitor.console.metrics import Statistics
 from monitor.console.problems import Problem, invalid
+from monitor.drilling import Inject
 from monitor.ports import History
 from monitor.push_subscriptions import PushDesk
 from rules.model import Micros
@@ -43,6 +44,7 @@ class Context:
     desk: RuleDesk | None = None
     webpush: PushDesk | None = None
     submit: Submit | None = None
+    inject: Inject | None = None
     heartbeat: float = 5.0
     """Pause after which a silent stream sends a comment."""
     write_timeout: float = 30.0
@@ -52,6 +54,8 @@ class Context:
     max_streams: int = 100
     streams: set[Subscription] = field(default_factory=set)
     """Open live streams, at most `max_streams`."""
+    drilling: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Drills are begun one after the other."""
     reporting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     """Reports that are made at once; the others wait."""
 

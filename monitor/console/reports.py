@@ -129,7 +129,7 @@ async def told(
     request: web.Request, wanted: str | None, ways: Mapping[str, Callable[[], str | bytes]], name: str
 ) -> web.Response:
     """The report in the way that is asked for. `name` is what a sheet is saved as."""
-    media = _FORMATS[wanted] if wanted else preferred(request, MEDIA)
+    media = _FORMATS[wanted] if wanted else preferred(request, tuple(ways))
     body = await asyncio.to_thread(ways[media])
     headers = {"Vary": "Accept"}
     if media == "text/html":

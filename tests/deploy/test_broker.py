@@ -154,9 +154,9 @@ def test_a_name_with_a_wildcard_may_do_nothing(broker: ShippedBroker, user: str,
     assert allowed(broker, user, [topic]) == []
 
 
-def test_the_daemon_writes_incidents_and_commands_but_no_readings(broker: ShippedBroker) -> None:
-    topics = ["wl/lakeside/incidents/inc-1", "wl/lakeside/smoke-1/up"]
-    assert allowed(broker, "wanglou", topics) == topics[:1]
+def test_the_daemon_writes_incidents_commands_and_what_drills_make_up(broker: ShippedBroker) -> None:
+    topics = ["wl/lakeside/incidents/inc-1", "wl/lakeside/smoke-1/up", "wl/lakeside/smoke-1/status"]
+    assert allowed(broker, "wanglou", topics) == topics[:2]
     with visit(broker, "lakeside/smoke-1") as device, visit(broker, "wanglou") as daemon:
         device.subscribe("wl/lakeside/smoke-1/down")
         daemon.publish("wl/lakeside/smoke-1/down")
