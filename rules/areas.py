@@ -19,15 +19,10 @@ DEVICES_TOLD = 5
 class Areas:
     """The devices of each zone, found when a rule first asks."""
 
-    def __init__(
-        self,
-        neighbourhood: Neighbourhood,
-        seen: Mapping[str, Seen],
-        tested: Callable[[Seen], bool] = lambda seen: False,
-    ) -> None:
-        """`tested` says whether a device is in test by a measure."""
+    def __init__(self, neighbourhood: Neighbourhood, seen: Mapping[str, Seen], aside: Callable[[Seen], str]) -> None:
+        """`aside` says by which measure a device is out of service."""
         self._neighbourhood = neighbourhood
-        self._tested = tested
+        self._aside = aside
         self._seen = seen
         self._devices: dict[str, dict[str, Device]] | None = None
         beside: dict[str, dict[str, None]] = {key: {key: None} for key in neighbourhood.zones}
@@ -94,7 +89,7 @@ class Areas:
         for device in self._inside(rule, zone):
             if device.kind in voter.devices:
                 seen = self._seen.get(device.key)
-                why = "in test" if seen and self._tested(seen) else voter.absence(seen.known) if seen else "never heard"
+                why = (self._aside(seen) or voter.absence(seen.known)) if seen else "never heard"
                 told.append(f"{device.key} {why}")
         return told if len(told) <= DEVICES_TOLD else [*told[:DEVICES_TOLD], f"and {len(told) - DEVICES_TOLD} more"]
 

@@ -62,6 +62,8 @@ TROUBLE_HOLD: Micros = 30 * SECOND
 """A lane of ours that recovers within this time is worth a line in the log, not an incident."""
 
 
+TAKES_VOTES = (Measure.TEST, Measure.IMPAIRED, Measure.SHELVED)
+"""A device under one of these is out of service where kinds of evidence are counted; the strongest first."""
 RESPONSE_TIMERS = frozenset({"sla", "warn", "ladder", "flood"})
 
 OUTDATED_WITHIN: Micros = 2 * MINUTE
@@ -112,13 +114,13 @@ class Engine:
         self._response = Response(neighbourhood, self._timers, self._linkage.closed)
         self._recall = Recall(self._timers, self._seen)
         self._gateways = self._recall.gateways
-        self._areas = Areas(neighbourhood, self._seen, self._tested)
+        self._areas = Areas(neighbourhood, self._seen, self._aside)
         self._zone_alarms: dict[tuple[str, str], Running] = {}
         self._zone_counts: dict[tuple[str, str], list[int]] = {}
         self._system: dict[str, Running] = {}
         self._troubles: dict[str, str] = {}
-        self._in_test: dict[str, None] = {}
-        """The devices and zones in test: usually none, so that a reading pays for it with one look."""
+        self._sidelined: dict[str, None] = {}
+        """The devices and zones under a measure that takes votes: usually none, so that a reading pays for it with one look."""
         self._watches: dict[tuple[str, ...], Watch] = {}
         self._of_absence = _of_absence(book)
 
@@ -342,12 +344,15 @@ class Engine:
 
     def _terms(self, rule: Rule, seen: Seen) -> tuple[bool, ...]:
         """Which terms of a zone's rule hold at the device."""
-        if self._in_test and rule.kind.rank <= Kind.PREALARM.rank and self._tested(seen):
-            # What it says is no evidence; that it is out of service counts.
-            voters = rule.voting.voters if rule.voting is not None else ()
-            return (False,) * (len(rule.terms) - len(voters)) + tuple(seen.device.kind in v.devices for v in voters)
         known, device, zone = seen.known, seen.device, seen.zone
-        return tuple([term(known, device, zone) is True for term in rule.terms])
+        now = tuple([term(known, device, zone) is True for term in rule.terms])
+        if self._sidelined and rule.kind.rank <= Kind.PREALARM.rank and (why := self._aside(seen)):
+            # What a device in test says is no evidence; that it, or one that is impaired or shelved, is out of service counts.
+            voters = rule.voting.voters if rule.voting is not None else ()
+            said = now[: len(now) - len(voters)]
+            said = (False,) * len(said) if why == Measure.TEST else said
+            return said + tuple(device.kind in voter.devices for voter in voters)
+        return now
 
     def _poll(self, at: Micros, rule: Rule, seen: Seen, freshness: Freshness, out: list[Effect]) -> None:
         """What a voting comes to where this device says nothing new and nothing for it: who has fallen silent meanwhile?"""
@@ -586,8 +591,14 @@ class Engine:
         places = (subject,) if rule.check is None or seen is None else (subject, seen.zone.key)
         return self._suppressions.of(rule.id, rule.kind, *places)
 
-    def _tested(self, seen: Seen) -> bool:
-        return seen.device.key in self._in_test or seen.zone.key in self._in_test
+    def _aside(self, seen: Seen) -> str:
+        """The measure by which the device is no voter that must be waited for, the strongest; or an empty string."""
+        for measure in TAKES_VOTES:
+            for subject in (seen.device.key, seen.zone.key):
+                found = self._suppressions.at(subject, measure) if subject in self._sidelined else None
+                if found is not None and not found.rule:
+                    return measure.value
+        return ""
 
     def _ordered(self, at: Micros, order: Suppress | Restore | Swap, out: list[Effect]) -> None:
         if isinstance(order, Suppress):
@@ -595,7 +606,7 @@ class Engine:
         elif isinstance(order, Swap):
             self._response.swap(order, out)
         elif self._suppressions.get(order.suppression) is not None:
-            self._restore_measure(at, order.suppression, order.by, out)
+            self._restore_measure(at, order.suppression, order.by, out, note=order.note)
         else:
             out.append(Refused(at, "", "没有这项生效中的措施。There is no such measure in force."))
 
@@ -613,20 +624,26 @@ class Engine:
         measure = self._suppressions.add(order)
         self._timers.set(("return", measure.id, ""), measure.until)
         out.append(SuppressionChanged(at, measure))
-        if order.measure is Measure.TEST:
-            self._in_test[order.subject] = None
+        if order.measure in TAKES_VOTES:
+            self._sidelined[order.subject] = None
             self._ask_all(at, order.subject, out)
 
     def _restore_measure(
-        self, at: Micros, suppression: str, by: str, out: list[Effect], why: str = "the exercise is over"
+        self,
+        at: Micros,
+        suppression: str,
+        by: str,
+        out: list[Effect],
+        why: str = "the exercise is over",
+        note: str = "",
     ) -> None:
         """The measure is over: what it kept from paging and still burns is raised as if it began now."""
         measure = self._suppressions.remove(suppression)
         self._timers.cancel(("return", suppression, ""))
-        over = replace(measure, ended_at=at, ended_by=by)
+        over = replace(measure, ended_at=at, ended_by=by, note=note)
         out.append(SuppressionChanged(at, over))
-        if measure.measure is Measure.TEST and self._suppressions.at(measure.subject, Measure.TEST) is None:
-            del self._in_test[measure.subject]
+        if not any(self._suppressions.at(measure.subject, other) for other in TAKES_VOTES):
+            self._sidelined.pop(measure.subject, None)
         if measure.measure is Measure.DRILL:
             self._suppressions.ended(over)
             self._response.end_exercise(at, suppression, why, out)
@@ -636,7 +653,7 @@ class Engine:
             for holder, rule_id, subject in self._response.alarms_of(incident.id):
                 self._reset(at, holder, rule_id, subject, out)
             devices.update(dict.fromkeys(incident.devices))
-        for subject in [measure.subject, *devices] if measure.measure is Measure.TEST else devices:
+        for subject in [measure.subject, *devices] if measure.measure in TAKES_VOTES else devices:
             self._ask_all(at, subject, out)
 
     def _ask_all(self, at: Micros, subject: str, out: list[Effect]) -> None:
@@ -864,7 +881,7 @@ class Engine:
         memories: dict[str, Any] = dict(data.get("memories", ()))
         self._response.restore(data["response"])
         self._suppressions.restore(data.get("suppressions", [0, []]))
-        self._in_test = {s.subject: None for s in self._suppressions if s.measure is Measure.TEST}
+        self._sidelined = {s.subject: None for s in self._suppressions if s.measure in TAKES_VOTES}
         self._linkage.restore(data.get("linkage", {}))
         for key, last_at, live_at, measured_at, freshness, values, alarms in data["devices"]:
             device = self._neighbourhood.device(key)

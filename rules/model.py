@@ -564,6 +564,8 @@ class Suppression:
     ended_at: Micros | None = None
     ended_by: str = ""
     """Empty when it ended by itself."""
+    note: str = ""
+    """What was said at its end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ class SuppressionAnswer(Answer):
     until: Time
     ended_at: Time | None
     ended_by: str
+    note: str
 
 
 class SuppressionList(Answer):

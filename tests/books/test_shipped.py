@@ -45,4 +45,5 @@ def test_every_rule_must_speak_in_one_test_and_must_not_in_another(book: str) ->
     mine = [story for story in STORIES if Path(story.file).name == f"{Path(book).stem}.test.yaml"]
     named = [match for story in mine if (match := ABOUT.fullmatch(story.name))]
     for must in ("raises", "quiet"):
-        assert {match["rule"] for match in named if match["must"] == must} == rules_of(book)
+        # A book's tests may speak of other books' rules as well.
+        assert {match["rule"] for match in named if match["must"] == must} >= rules_of(book)
