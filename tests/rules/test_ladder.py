@@ -341,3 +341,29 @@ def test_one_of_two_measures_at_a_place_ends_alone() -> None:
         machine.handle(Suppress(T0, measure, "x/s", "li", "why", T0 + HOUR, compensation="patrol"))
     machine.handle(Restore(T0 + 1, "sup-000001", "li"))
     assert [s.measure for s in machine.suppressions] == [Measure.IMPAIRED]
+
+
+@pytest.mark.parametrize("after", [30, 3600], ids=["while the flood lasts", "long after it"])
+def test_what_burns_again_when_its_lead_is_done_with_pages_for_itself(after: int) -> None:
+    rooms = [f"x/r{n}" for n in range(4)]
+    zones = {key: Zone(key, "x", Text(key, key), "dwelling", "b1") for key in rooms}
+    devices = {f"{key}-s": Device(f"{key}-s", "x", "smoke_detector", key, Text(key, key)) for key in rooms}
+    east = Station("east", Text("东", "East"), frozenset(rooms), (Recipient("robot"),))
+    places = Neighbourhood(
+        zones=zones, stations=(east,), devices=devices, plan=Plan(flood=FloodLimits(begins=2, ends=1))
+    )
+    machine = Engine(BOOK, places)
+    for n, device in enumerate(devices):
+        machine.handle(Reading(T0 + n * SECOND, device, {"smoke": True}))
+    assert [(i.lead, i.members) for i in machine.open_incidents] == [("", 3), *[("inc-000001", 0)] * 3]
+    for device in devices:
+        machine.handle(Reading(T0 + 10 * SECOND, device, {"smoke": False}))
+    machine.handle(Move(T0 + 20 * SECOND, "inc-000001", Verb.RESOLVE, "li"))
+    machine.handle(Tick(T0 + after * SECOND))
+    said = machine.handle(Reading(T0 + (after + 1) * SECOND, "x/r2-s", {"smoke": True}))
+    assert keys(said) == ["dispatch-2/robot"]
+    # It is no part of that flood any more, and the record says so.
+    assert [(i.lead, i.members) for i in machine.open_incidents if i.id in ("inc-000001", "inc-000003")] == [
+        ("", 2),
+        ("", 0),
+    ]
