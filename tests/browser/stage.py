@@ -36,7 +36,7 @@ _QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
-_EXPECTED = re.compile(r"net::ERR_|Failed to load resource")
+_EXPECTED = re.compile(r"net::ERR_|Failed to load resource|does not support the Push API in incognito mode")
 """What Chromium itself writes to the console when the network is cut, or an answer is an error that the page handles."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.browser.stage import PHONE, House, Screen, chromium, house
 from tests.browser.test_page_accessibility import NAMELESS, NARROW, SMALL, legible
+from tests.push_browser import a_vapid_key
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
@@ -222,3 +224,59 @@ def test_the_papers_of_a_month_and_the_codes_to_put_up(home: House, desk: Screen
     expect(opened.value.locator("body")).to_contain_text(fire, timeout=SOON)
     opened.value.close()
     expect(small.get_by_test_id("report-nuisance")).to_be_visible()
+
+
+def test_notifications_are_offered_only_where_the_site_has_a_channel_for_them(home: House, desk: Screen) -> None:
+    page = desk.open(home.token)
+    with page.expect_response(lambda answer: answer.url.endswith("/api/v1/webpush")) as asked:
+        desk.go("/duty")
+    assert asked.value.status == 503
+    expect(page.get_by_test_id("duty-person").first).to_be_visible(timeout=SOON)
+    expect(page.get_by_test_id("push-here")).to_have_count(0)
+
+
+def test_a_notification_says_the_newest_of_what_burns(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "vapid-key").write_text(a_vapid_key(), "utf-8")
+    browsers = {"kind": "webpush", "vapid_key": {"file": "vapid-key"}, "subject": "mailto:ops@example.com"}
+    with house(tmp_path, crew=True, amended={"channels": {"browsers": browsers}}) as home:
+        screen = Screen(browser, home.daemon.port)
+        screen.context.grant_permissions(["notifications"])
+        page = screen.open(home.token)
+        screen.go("/duty")
+        expect(page.get_by_test_id("push-whose")).to_have_value("", timeout=SOON)
+        screen.keep("push-desk")
+        # No push service can be reached from here: that is said, and nothing is claimed.
+        page.get_by_test_id("push-start").click()
+        expect(page.get_by_test_id("error")).to_contain_text("推送服务连不上", timeout=SOON)
+        expect(page.get_by_test_id("push-on")).to_have_count(0)
+
+        # What a push service would bring is brought by the browser's own debugger.
+        fire = home.burns("z0-a")
+        told = {"title": "火警：区", "body": "感烟报警", "kind": "FIRE", "incident": fire, "link": ""}
+        deliver(screen, json.dumps(told, ensure_ascii=False))
+        deliver(screen, json.dumps(told | {"body": "仍在报警"}, ensure_ascii=False))
+        page.wait_for_function(f"{SHOWN}.then((all) => all.length === 1 && all[0].body === '仍在报警')")
+        assert page.evaluate(SHOWN) == [{"title": "火警：区", "body": "仍在报警", "tag": fire, "stays": True}]
+        screen.close()
+
+
+SHOWN = """navigator.serviceWorker.ready.then((it) => it.getNotifications())
+  .then((all) => all.map((it) => ({ title: it.title, body: it.body, tag: it.tag, stays: it.requireInteraction })))"""
+"""The notifications that are shown."""
+
+
+def deliver(screen: Screen, message: str) -> None:
+    """A push to the page's service worker."""
+    wire = screen.context.new_cdp_session(screen.page)
+    known: list[str] = []
+    wire.on(
+        "ServiceWorker.workerRegistrationUpdated",
+        lambda it: known.extend(r["registrationId"] for r in it["registrations"]),
+    )
+    wire.send("ServiceWorker.enable")
+    screen.page.wait_for_function("navigator.serviceWorker.ready.then((it) => it.active?.state === 'activated')")
+    assert known
+    wire.send(
+        "ServiceWorker.deliverPushMessage", {"origin": screen.origin, "registrationId": known[0], "data": message}
+    )
+    wire.detach()

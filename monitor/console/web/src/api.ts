@@ -186,6 +186,18 @@ export const reportHref = (name: "sla" | "nuisance", query: Record<string, strin
 
 export const incidentReportHref = (id: string): string => `${API}/incidents/${encodeURIComponent(id)}/report`;
 
+export interface PushOffer {
+  public_key: string;
+  people: string[];
+}
+
+export const readPushOffer = (): Promise<PushOffer> => get("/webpush");
+
+export const subscribeBrowser = (subscription: PushSubscriptionJSON, person: string): Promise<unknown> =>
+  post("/webpush", { ...subscription, person });
+
+export const forgetBrowser = (endpoint: string): Promise<unknown> => post("/webpush/forget", { endpoint });
+
 export const readSession = async (): Promise<void> => void (await ask("/session"));
 export const logIn = (token: string): Promise<unknown> => post("/session", { token });
 export const logOut = async (): Promise<void> => void (await ask("/session", { method: "DELETE" }));

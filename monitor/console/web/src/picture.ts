@@ -27,9 +27,10 @@ export function lookOf(incident: Incident): Look {
   return incident.withheld !== "" ? "withheld" : incident.exercise !== "" ? "drill" : "real";
 }
 
-/** Whether another card speaks for this one. What is graver than its lead, or burns on when that is done, has its own. */
+/** Whether another card speaks for this one. What is graver or surer than its lead, or burns on when that is done, has its own. */
 function speaksFor(lead: Incident | undefined, member: Incident): lead is Incident {
   if (lead === undefined || lead === member || lead.lead !== "") return false;
+  if (lead.suspected && !member.suspected) return false;
   return rank(member.kind) >= rank(lead.kind) && (lead.state !== "resolved" || member.state === "resolved");
 }
 

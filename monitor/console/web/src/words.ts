@@ -371,6 +371,16 @@ export const WORDS = dictionary({
   authorityNote: ["仅在移交时通知", "told only when handed over"],
   reinforcedBy: ["增援站：{names}", "Reinforced by: {names}"],
   noStations: ["没有站点", "There are no stations"],
+  // notifications
+  pushHere: ["本设备推送", "Notifications on this device"],
+  pushAbout: ["关闭页面后也能收到。国内的 Chrome 收不到，不能作为唯一通知方式。", "Also when the page is closed. Chrome in China receives none: never rely on this alone."],
+  pushWhose: ["使用人", "Whose device"],
+  pushNobody: ["公用屏幕", "A screen of nobody"],
+  pushStart: ["在此设备接收推送", "Notify me on this device"],
+  pushOn: ["已开启：{who}", "On: {who}"],
+  pushStop: ["停止接收", "Stop"],
+  push_denied: ["浏览器未允许通知，请在浏览器设置中允许后重试", "The browser does not allow notifications: allow them in its settings and try again"],
+  push_unreachable: ["浏览器的推送服务连不上，本设备收不到推送", "The browser's push service cannot be reached: this device cannot be notified"],
   // reports
   month: ["月份", "Month"],
   allStations: ["全部站点", "All stations"],

@@ -30,6 +30,8 @@ test("what nobody speaks for has a card of its own", () => {
   expect(ids(scenes.map((scene) => scene.incident))).toEqual(["burns", "orphan", "lead"]);
   const graver = pictureOf([incident({ id: "pre", kind: "PREALARM" }), incident({ id: "fire", lead: "pre" })]);
   expect(ids(graver.scenes.map((scene) => scene.incident))).toEqual(["fire", "pre"]);
+  const surer = pictureOf([incident({ id: "doubtful", suspected: true }), incident({ id: "sure", lead: "doubtful" })]);
+  expect(surer.scenes).toHaveLength(2);
   // Two that point at each other are both shown.
   expect(pictureOf([incident({ id: "a", lead: "b" }), incident({ id: "b", lead: "a" })]).scenes).toHaveLength(2);
 });

@@ -9,6 +9,7 @@ import { language, pick, t } from "../i18n";
 import { whoActs } from "../person";
 import { live, readSite, stations } from "../store";
 import { WORDS, type Key } from "../words";
+import { Notifications } from "./notifications";
 import { ErrorNote, Icon, Loading, Section } from "./parts";
 
 const POLL_MS = 30_000;
@@ -197,6 +198,7 @@ export function DutyView() {
   return (
     <div class="office">
       <h1>{t("duty")}</h1>
+      <Notifications />
       <div class="stations">
         {all.map((station) => (
           <OneStation key={station.key} station={station} />
