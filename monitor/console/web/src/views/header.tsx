@@ -1,5 +1,6 @@
 /** The head of every view: where to go, who is on duty, language, light, and whether all this is live. */
 import { computed } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
 import { second } from "../clock";
 import { lacking } from "../coverage";
 import { clock } from "../format";
@@ -43,13 +44,16 @@ function LinkState() {
 }
 
 export function Header() {
+  const tabs = useRef<HTMLElement>(null);
+  // On a phone the tabs are longer than the screen: the present one is pushed into view.
+  useEffect(() => tabs.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [route.value]);
   return (
     <header class="head">
       <a class="brand" href="#/" aria-label={t("wanglou")}>
         <img src="/icon.svg" alt="" width="32" height="32" />
         <span>{t("wanglou")}</span>
       </a>
-      <nav class="tabs">
+      <nav class="tabs" ref={tabs}>
         <Tab name="board" count={open.value.length} />
         <Tab name="devices" />
         <Tab name="past" />
