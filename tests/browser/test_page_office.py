@@ -70,7 +70,7 @@ def test_it_can_be_read_and_is_reached_by_keyboard(
         expect(page.get_by_test_id(what).first).to_be_visible(timeout=SOON)
         legible(page, f"{theme} {path}")
     screen.go("/coverage")
-    for measure in ("test", "works", "impaired", "shelved"):
+    for measure in ("test", "works", "impaired", "drill", "shelved"):
         page.get_by_test_id("new-measure").click()
         page.get_by_test_id(f"measure-{measure}").click()
         legible(page, f"{theme} {measure}")

@@ -109,13 +109,23 @@ def test_a_drill_looks_and_sounds_like_none_other(home: House, desk: Screen, pho
     page, small = desk.open(home.token), phone.open(home.token)
     page.get_by_test_id("enable-sound").click()
     fires = int(page.get_by_test_id("count-FIRE").locator(".count-number").inner_text())
-    home.says("z1-drill", smoke_density=0.9, exercise="drill-7")
+    until = datetime.now(UTC) + timedelta(hours=1)
+    announced = {
+        "measure": "drill",
+        "subject": "site0/z1",
+        "by": "李站长",
+        "why": "季度演习",
+        "until": until.isoformat(),
+    }
+    number = home.daemon.call("POST", "/api/v1/suppressions", announced)["id"]
+    home.says("z1-drill", smoke_density=0.9, exercise=number)
     drill = home.incident("z1-drill", "FIRE")
     for screen in (page, small):
         expect(card(screen, drill)).to_have_attribute("data-look", "drill", timeout=SOON)
         expect(card(screen, drill).get_by_test_id("drill")).to_be_visible()
     expect(card(page, drill)).to_contain_text("演习 DRILL")
     expect(card(page, drill)).to_contain_text("演习火警")
+    expect(card(page, drill)).to_contain_text("李站长 · 季度演习", timeout=SOON)
     desk.keep("drill-desk")
     phone.keep("drill-phone")
     # It is neither counted nor sounded, and nothing of it is in the red of a fire.

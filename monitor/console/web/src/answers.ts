@@ -226,7 +226,7 @@ export interface Trouble {
   since: Moment;
 }
 
-export const MEASURES = ["shelved", "test", "works", "impaired"] as const;
+export const MEASURES = ["shelved", "test", "works", "impaired", "drill"] as const;
 export type Measure = (typeof MEASURES)[number];
 
 export interface Suppression {

@@ -19,6 +19,7 @@ export const TERMS: Readonly<Record<Measure, Terms>> = {
   test: { longest: 12 * HOUR, usual: HOUR, offers: [HOUR, 2 * HOUR, 4 * HOUR], compensated: false, ofDevice: true },
   works: { longest: 24 * HOUR, usual: 4 * HOUR, offers: [2 * HOUR, 4 * HOUR, 8 * HOUR], compensated: true, ofDevice: false },
   impaired: { longest: 720 * HOUR, usual: 24 * HOUR, offers: [8 * HOUR, 24 * HOUR, 168 * HOUR], compensated: true, ofDevice: true },
+  drill: { longest: 4 * HOUR, usual: HOUR, offers: [HOUR, 2 * HOUR, 4 * HOUR], compensated: false, ofDevice: true },
 };
 
 /** A minute short of the longest, so that the time of filling in the form does not make it too long. */

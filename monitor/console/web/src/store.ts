@@ -130,7 +130,9 @@ export const readHealth = coalesced(async () => {
 
 function onEvent(event: ServerEvent): void {
   if (event.event === "entry") newest.value = JSON.parse(event.data) as Entry;
-  if (newest.peek()?.step === "withheld") readHealth();
+  // A measure that is spoken of was perhaps taken a moment ago.
+  const told = newest.peek();
+  if (told?.step === "withheld" || told?.detail["exercise"]) readHealth();
   if (event.event === "reset") epoch.value++;
   refresh();
 }

@@ -58,7 +58,7 @@ function Banner({ incident, look }: { incident: Incident; look: Look }) {
     return (
       <p class="banner banner-drill" data-testid="drill">
         {t("drill")} <span lang={language.value === "zh" ? "en" : "zh-CN"}>{t("drillOther")}</span>
-        <small>{incident.exercise === "test" ? t("inTest") : t("drillNote", { name: incident.exercise })}</small>
+        <small>{incident.exercise === "test" ? t("inTest") : t("drillNote", { name: measureWords(incident.exercise) })}</small>
       </p>
     );
   }

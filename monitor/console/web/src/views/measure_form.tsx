@@ -20,7 +20,7 @@ export interface Draft {
   zone: string;
 }
 
-const NAMES: Readonly<Record<Measure, Key>> = { shelved: "doShelve", test: "doTest", works: "doWorks", impaired: "doImpair" };
+const NAMES: Readonly<Record<Measure, Key>> = { shelved: "doShelve", test: "doTest", works: "doWorks", impaired: "doImpair", drill: "doDrill" };
 
 const lengthWords = (ms: number): string =>
   ms >= 24 * HOUR ? t("daysLong", { n: ms / 24 / HOUR }) : t("hoursLong", { n: ms / HOUR });

@@ -60,6 +60,7 @@ function Row({ measure }: { measure: Suppression }) {
     <li class="measure" data-testid="measure" data-measure={measure.measure} data-subject={measure.subject}>
       <div class="measure-what">
         <span class="chip chip-held">{t(`measure_${measure.measure}`)}</span> <b>{deviceName(measure.subject)}</b>
+        {measure.measure === "drill" && <span class="mono"> {measure.id}</span>}
         {measure.rule && <span class="dim"> {rule ? pick(rule.title) : measure.rule}</span>}
         <p>
           {measure.by}
