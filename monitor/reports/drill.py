@@ -189,7 +189,7 @@ def score(
     listeners = tuple(way for to, way in ways if not to)
     points = _points(incident, timeline, ways, people)
     end = incident.closed_at if incident.closed_at is not None else drill.ended_at
-    promises = _promises(incident, timeline, points, now if end is None else end, over=end is not None)
+    promises = _promises(incident, timeline, points, now if end is None else end, over=end is not None, cut=interrupted)
     return Score(drill, incident, points, promises, people, listeners, _silent(ways), interrupted, now)
 
 
@@ -261,8 +261,15 @@ def _first(timeline: Sequence[TimelineRow], step: Step) -> Micros | None:
 
 
 def _promises(
-    incident: Incident, timeline: Sequence[TimelineRow], points: Mapping[Point, Micros], end: Micros, *, over: bool
+    incident: Incident,
+    timeline: Sequence[TimelineRow],
+    points: Mapping[Point, Micros],
+    end: Micros,
+    *,
+    over: bool,
+    cut: bool,
 ) -> tuple[Promise, ...]:
+    """`over`: nothing more will come; `cut`: a real fire took its time away."""
     overdue = {row.detail.get("goal") for row in timeline if row.step == Step.OVERDUE}
     on_scene, resolved = points.get(Point.ON_SCENE), points.get(Point.RESOLVED)
     taken = _earliest(points.get(Point.ACKNOWLEDGED), on_scene, resolved)
@@ -281,9 +288,10 @@ def _promises(
         for goal, due, at in wanted
         if due is not None
     ]
-    # By when somebody must acknowledge is promised by nobody; but a drill that is over and that nobody answered has failed.
-    answered = Judged.KEPT if taken is not None else Judged.MISSED if over else Judged.OPEN
-    found.insert(2, Promise("acknowledge", None, taken, answered))
+    # By when somebody must acknowledge is promised by nobody; but a drill that had its time and that nobody answered has failed.
+    unanswered = Judged.UNPLAYED if cut else Judged.MISSED if over else Judged.OPEN
+    place = sum(promise.goal in ("two_kinds", "dispatch") for promise in found)
+    found.insert(place, Promise("acknowledge", None, taken, unanswered if taken is None else Judged.KEPT))
     return tuple(found)
 
 

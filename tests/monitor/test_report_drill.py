@@ -139,7 +139,7 @@ def test_no_second_kind_is_needed_by_who_has_taken_it_and_none_is_promised_below
     assert judged(scored([row(4, Step.ACKNOWLEDGED, by="x")], at=16))["two_kinds"] == Judged.KEPT
     assert judged(scored([], at=15))["two_kinds"] == Judged.OPEN
     assert judged(scored([], at=15.000001))["two_kinds"] == Judged.MISSED
-    assert "two_kinds" not in judged(scored([], at=16, kind=Kind.PREALARM))
+    assert list(judged(scored([], at=16, kind=Kind.PREALARM))) == ["dispatch", "acknowledge", "on_scene", "resolve"]
 
 
 @pytest.mark.parametrize(
@@ -186,6 +186,8 @@ def test_a_real_fire_interrupts_and_excuses_only_what_was_not_due() -> None:
     ended = replace(DRILL, ended_at=NOW + 10 * SECOND)
     it = scored([row(3, Step.ACKNOWLEDGED, by="anna")], at=11, measure=ended, closed_at=NOW + 10 * SECOND)
     assert it.verdict is Verdict.INTERRUPTED
+    unanswered = scored([], at=11, measure=ended, closed_at=NOW + 10 * SECOND)
+    assert (judged(unanswered)["acknowledge"], unanswered.verdict) == (Judged.UNPLAYED, Verdict.INTERRUPTED)
     late = replace(DRILL, ended_at=NOW + 20 * SECOND)
     assert scored([], at=21, measure=late, closed_at=NOW + 20 * SECOND).verdict is Verdict.MISSED
     by_itself = replace(DRILL, ended_at=DRILL.until)
