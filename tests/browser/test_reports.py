@@ -114,6 +114,19 @@ def test_a_resident_reports_a_fire_with_a_photo_and_somebody_is_sent(
     fits(page)
     phone.keep("link-reported")
 
+    # So does the duty room, which may also ask how to reach who reported it.
+    phone.open(home.token)
+    phone.go(f"/incidents/{incident['id']}")
+    line = page.locator('[data-testid="timeline"] [data-step="note"]')
+    expect(line).to_contain_text("“三楼窗户冒火 <b>快来</b>”", timeout=20_000)
+    expect(line).not_to_contain_text(kept.name)
+    expect(line.get_by_test_id("photo")).to_have_js_property("naturalWidth", 200)
+    expect(page.get_by_text("13800000000")).to_have_count(0)
+    line.get_by_test_id("contact").tap()
+    expect(line).to_contain_text("13800000000")
+    line.scroll_into_view_if_needed()
+    phone.keep("report-timeline")
+
 
 def test_what_was_freed_of_its_metadata_is_the_same_picture_turned_the_same_way(phone: Screen) -> None:
     page = phone.page

@@ -184,6 +184,9 @@ export const readReportLink = (zone: string, signal: AbortSignal): Promise<Repor
 export const reportHref = (name: "sla" | "nuisance", query: Record<string, string>): string =>
   `${API}/reports/${name}?${new URLSearchParams(Object.entries(query).filter(([, value]) => value !== ""))}`;
 
+export const photoHref = (name: string): string => `${API}/photos/${encodeURIComponent(name)}`;
+export const readContact = (report: string): Promise<{ contact: string }> => get(`/contacts/${encodeURIComponent(report)}`);
+
 export const incidentReportHref = (id: string): string => `${API}/incidents/${encodeURIComponent(id)}/report`;
 
 export interface PushOffer {

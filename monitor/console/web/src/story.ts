@@ -1,5 +1,6 @@
 /** A timeline entry as one plain sentence. Knows no view and no request; names come through the lookups. */
 import type { Entry, Value } from "./answers";
+import { attached, type Attached } from "./attachments";
 import { serverNow } from "./clock";
 import { language, named, t } from "./i18n";
 import { isIdle, moment, quantityName, span, value as formatValue } from "./format";
@@ -16,6 +17,8 @@ export interface Line {
   /** Who did it; empty when nobody did. */
   by: string;
   note: string;
+  /** What a reporter sent along. */
+  attached: Attached;
   /** The devices, or the zone, that it is about. */
   subjects: string[];
   /** Who was called, and how. */
@@ -57,7 +60,8 @@ export function valueWords(): { yes: string; no: string } {
 }
 
 function readingsOf(detail: Entry["detail"]): string {
-  const found = Object.entries(detail).filter(([name]) => name.startsWith("reading."));
+  // A photo is shown as a picture, where its note is.
+  const found = Object.entries(detail).filter(([name]) => name.startsWith("reading.") && name !== "reading.photo");
   return found
     .filter(([name, value]) => !isIdle(value, quantities.value.get(name.slice(8))))
     .map(([name, value]) => {
@@ -148,13 +152,15 @@ function noteOf({ step, detail }: Entry): string {
 
 export function tell(entry: Entry): Line {
   const { step, detail } = entry;
+  const sent = attached(noteOf(entry), text(detail["via"]));
   const instead = step === "push_queued" && !isDelivery(entry);
   return {
     text: sentence(entry),
     tone: instead ? "bad" : (TONES[step] ?? "plain"),
     // What a device did by itself has no person; a command's `by` says how it was shown.
     by: step.startsWith("command") ? "" : text(detail["by"]),
-    note: noteOf(entry),
+    note: sent.text,
+    attached: sent,
     subjects: [text(detail["device"]) || text(detail["subject"])].filter(Boolean),
     people: instead ? [called(detail)] : [],
     readings: readingsOf(detail),

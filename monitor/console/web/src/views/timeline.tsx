@@ -6,6 +6,7 @@ import { moment } from "../format";
 import { language, t } from "../i18n";
 import { deviceName } from "../known";
 import { condense, isDelivery, type Line } from "../story";
+import { Attachments } from "./attachments";
 import { Section } from "./parts";
 
 function Row({ entry, line }: { entry: Entry; line: Line }) {
@@ -25,6 +26,7 @@ function Row({ entry, line }: { entry: Entry; line: Line }) {
           </p>
         )}
         {line.note && <p class="entry-note">{line.note}</p>}
+        <Attachments it={line.attached} />
       </div>
     </li>
   );
