@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from monitor.message_facts import drill, goal, incident_of, label, matter, others_in, place
+from monitor.message_facts import address, drill, goal, incident_of, label, matter, others_in, place
+from monitor.plain_words import plain
 from monitor.vocabulary import ASKED, KINDS, word
 from rules.model import Push
 
@@ -37,7 +38,13 @@ def spoken(push: Push, *, english: bool = False) -> str:
     """A sentence to be read aloud, in Chinese or English, without signs that a voice would spell."""
     language = 1 if english else 0
     parts = [_DRILL[language]] if drill(push) else []
-    parts += [_kind(push, language).capitalize(), place(push, language), matter(push, language), _asked(push, language)]
+    parts += [
+        _kind(push, language).capitalize(),
+        address(push, language),
+        place(push, language),
+        matter(push, language),
+    ]
+    parts += [_asked(push, language), _callback(push, language)]
     stop = ". " if english else "。"
     said = [aloud for part in parts if (aloud := _aloud(part))]
     return stop.join(dict.fromkeys(said)) + stop.strip()
@@ -58,6 +65,8 @@ def blanks(push: Push, *, voice: bool, english: bool = False, link: str = "") ->
         "place": where,
         "kind": KINDS[push.kind][language],
         "asked": _asked(push, language),
+        "address": address(push, language),
+        "callback": plain(push.body.get("callback") or ""),
         "incident": str(incident_of(push).get("id") or push.incident),
         "key": push.key,
         "link": link,
@@ -94,6 +103,11 @@ def _asked(push: Push, language: int) -> str:
     if sort == "incident.dispatch" and incident_of(push).get("suspected"):
         sort = "incident.verify"
     return word(ASKED, sort, language)
+
+
+def _callback(push: Push, language: int) -> str:
+    number = plain(push.body.get("callback") or "")
+    return f"{('回拨电话', 'Call back')[language]} {number}" if number else ""
 
 
 def _kind(push: Push, language: int) -> str:

@@ -44,6 +44,11 @@ def place(push: Push, language: int) -> str:
     return _said(incident.get("zone_name"), language) or plain(incident.get("zone") or incident.get("site") or "")
 
 
+def address(push: Push, language: int) -> str:
+    """Street and number, in pushes to who comes from elsewhere."""
+    return _said(push.body.get("address"), language)
+
+
 def matter(push: Push, language: int) -> str:
     """What has happened, in the rule's words."""
     return _said(incident_of(push).get("title"), language) or plain(push.incident)
@@ -109,7 +114,7 @@ def facts(
         (("操作人", "By"), plain(push.body.get("by") or "")),
         (("多处报警", "Flood"), _flood(push, language)),
         (("开始时间", "Since"), _moment(incident.get("raised_at"))),
-        (("地址", "Address"), plain(push.body.get("address") or "")),
+        (("地址", "Address"), address(push, language)),
         (("楼栋", "Building"), plain(incident.get("building") or "")),
         (_DEVICES, _devices(incident, language)),
         (_READING, _values(_map(push.body.get("reading")), language, quantities)),

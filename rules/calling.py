@@ -134,11 +134,11 @@ class Caller:
         return sum(self._person(call, station.key, person, everything=everything, fresh=fresh) for person in chosen) > 0
 
     def _reinforce(self, call: _Call, station: Station) -> bool:
-        about = call.about
-        call.about = "incident.reinforce"
+        about, more = call.about, call.more
+        call.about, call.more = "incident.reinforce", {**more, **self._address(call.case.incident)}
         reached = self._channels(call, station)
         reached = self._people(call, station, Target.DUTY) or reached
-        call.about = about
+        call.about, call.more = about, more
         call.case.stations[station.key] = None
         return reached
 
@@ -147,12 +147,20 @@ class Caller:
         if incident.handed_over_at is not None or incident.exercise:
             return False
         above = [station for station in self.plan.authorities if incident.zone in station.zones]
-        about, call.about = call.about, "incident.handover"
+        callback = next((station.callback for station in self._own(incident) if station.callback), "")
+        about, more = call.about, call.more
+        told = {**more, **self._address(incident)} | ({"callback": callback} if callback else {})
+        call.about, call.more = "incident.handover", told
         reached = [station.key for station in above if self._channels(call, station)]
-        call.about = about
+        call.about, call.more = about, more
         if reached:
             call.out.append(Entry(call.at, incident.id, Step.HANDED_OVER, {"to": ", ".join(reached)}))
         return bool(reached)
+
+    def _address(self, incident: Incident) -> dict[str, object]:
+        """Where it is, for who comes from elsewhere; nothing where the site file does not say."""
+        zone = self._neighbourhood.zones.get(incident.zone)
+        return {"address": asdict(zone.address)} if zone is not None and zone.address is not None else {}
 
     def spread(self, at: Micros, case: Case, step: str, out: list[Effect]) -> None:
         """A FIRE that two kinds of channel have not taken in time: everybody on duty, over everything that was not used yet."""

@@ -88,6 +88,8 @@ class Zone:
     building: str = ""
     adjacent: tuple[str, ...] = ()
     attributes: Mapping[str, Value] = field(default_factory=dict)
+    address: Text | None = None
+    """Street and number of its building or site, for who has never been there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,8 @@ class Station:
     name: Text
     zones: frozenset[str]
     recipients: tuple[Recipient, ...]
+    callback: str = ""
+    """The duty room's telephone number, for those above who are handed an incident."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,9 @@ from typing import TypeAlias
 Template: TypeAlias = object
 """JSON values; every text in it may hold placeholders."""
 
-PLACEHOLDERS = frozenset({"asked", "incident", "key", "kind", "link", "mobile", "name", "place", "text", "title"})
+PLACEHOLDERS = frozenset({
+    "address", "asked", "callback", "incident", "key", "kind", "link", "mobile", "name", "place", "text", "title",
+})  # fmt: skip
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from monitor.settings.fields import Id, Name, Section, Switch, Word
+from monitor.settings.fields import Id, Name, Section, Switch, Word, written
 from monitor.settings.people import Staffed
 from rules.model import Kind, Recipient
 
@@ -38,6 +38,8 @@ class BuildingEntry(Section):
 
     id: Pattern
     name: Name
+    address: Name | None = None
+    """Street and number; without it, the site's."""
 
 
 class ZoneEntry(Section):
@@ -76,6 +78,8 @@ class SiteEntry(Section):
 
     id: Pattern
     name: Name
+    address: Name | None = None
+    """Street and number, for who is called from elsewhere."""
     buildings: tuple[BuildingEntry, ...] = ()
     zones: Annotated[tuple[ZoneEntry, ...], Field(min_length=1)]
     devices: tuple[DeviceEntry, ...] = ()
@@ -97,3 +101,5 @@ class StationEntry(Staffed):
     name: Name
     zones: Annotated[tuple[Pattern, ...], Field(min_length=1)]
     recipients: tuple[Annotated[RecipientEntry, BeforeValidator(_listens)], ...] = ()
+    callback: Annotated[str, written(r"\+?[0-9](?:[0-9 -]{1,22}[0-9])?", "write a telephone number in quotes")] = ""
+    """The duty room's telephone; told to those above with an incident that is handed over."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from monitor.settings.fields import Label
@@ -62,6 +62,7 @@ class Survey:
         self._templates: dict[Path, Template | None] = {}
         self._zone_paths: dict[str, Path] = {}
         self._adjacent: list[tuple[Path, str, str]] = []
+        self._addresses: dict[str, Text] = {}
         self._fitting: dict[str, set[str]] = {}
 
     def places(self, sites: Sequence[SiteEntry | None], *, complete: bool = True) -> None:
@@ -78,6 +79,8 @@ class Survey:
                     self.tell((*path, "id"), f"the site {site_id} stands twice", "give each site its own id")
                     continue
                 self.ground.sites[site_id] = self._name((*path, "name"), site.name, scope)
+                if site.address is not None:
+                    self._addresses[site_id] = self._name((*path, "address"), site.address, scope)
                 self._buildings(path, site, site_id, scope)
                 self._zones(path, site, site_id, scope)
                 expanded.append((path, site, site_id, scope))
@@ -105,7 +108,7 @@ class Survey:
             for j, text in enumerate(entry.zones):
                 zones |= self.meant((*path, "zones", j), text)
             recipients = self._recipients(path, entry, channels)
-            station = Station(entry.id, entry.name.text, frozenset(zones), recipients)
+            station = Station(entry.id, entry.name.text, frozenset(zones), recipients, entry.callback)
             if entry.authority:
                 self.ground.authorities.append(station)
                 continue
@@ -125,6 +128,8 @@ class Survey:
                 if f"{site_id}/{building_id}" in self.ground.buildings:
                     self.tell((*at, "id"), f"the building {building_id} stands twice", "give each its own id")
                 self.ground.buildings[f"{site_id}/{building_id}"] = name
+                if entry.address is not None:
+                    self._addresses[f"{site_id}/{building_id}"] = self._name((*at, "address"), entry.address, inner)
 
     def _zones(self, path: Path, site: SiteEntry, site_id: str, scope: Scope) -> None:
         for j, entry in present(site.zones):
@@ -145,7 +150,8 @@ class Survey:
                         there = there if "/" in there else f"{site_id}/{there}"
                         self._adjacent.append(((*at, "adjacent", k), key, there))
                 name = self._name((*at, "name"), entry.name, inner)
-                self.ground.zones[key] = Zone(key, site_id, name, entry.kind, building, (), entry.attributes)
+                address = self._addresses.get(f"{site_id}/{building}", self._addresses.get(site_id))
+                self.ground.zones[key] = Zone(key, site_id, name, entry.kind, building, (), entry.attributes, address)
 
     def _adjoin(self) -> None:
         beside: dict[str, dict[str, None]] = {}
@@ -159,7 +165,7 @@ class Survey:
                 beside.setdefault(there, {})[here] = None
         for key, others in beside.items():
             z = self.ground.zones[key]
-            self.ground.zones[key] = Zone(z.key, z.site, z.name, z.kind, z.building, tuple(others), z.attributes)
+            self.ground.zones[key] = replace(z, adjacent=tuple(others))
 
     def _devices(self, path: Path, site: SiteEntry, site_id: str, scope: Scope) -> None:
         devices, zones = self.ground.devices, self.ground.zones

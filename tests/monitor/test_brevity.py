@@ -68,6 +68,8 @@ def test_what_a_template_may_ask_for() -> None:
         "place": "3号楼2层充电库",
         "kind": "火警",
         "asked": "请立即前往处置",
+        "address": "",
+        "callback": "",
         "incident": "inc-000007",
         "key": "inc-000007/dispatch-1/duty",
         "link": "https://board.example/a",
@@ -76,6 +78,17 @@ def test_what_a_template_may_ask_for() -> None:
     both = digest([a_push(Kind.FAULT), a_push(Kind.FAULT)])
     assert blanks(both, voice=False)["title"] == "感烟报警等2条"
     assert blanks(both, voice=True, english=True)["title"] == "smoke alarm and 1 more"
+
+
+def test_a_hand_over_says_where_in_the_town_it_is_and_whom_to_call_back() -> None:
+    push = a_push(
+        type="incident.handover", address={"zh": "北门路1号", "en": "1 North Gate Road"}, callback="13800000000"
+    )
+    assert spoken(push) == "火警。北门路1号。3号楼2层充电库。感烟报警。请派员处置。回拨电话 13800000000。"
+    assert "1 North Gate Road. " in spoken(push, english=True)
+    assert spoken(push, english=True).endswith("Call back 13800000000.")
+    filled = blanks(push, voice=False)
+    assert (filled["address"], filled["callback"]) == ("北门路1号", "13800000000")
 
 
 def test_fitting() -> None:

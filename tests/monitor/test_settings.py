@@ -161,6 +161,42 @@ def test_channels_and_their_brokers(tmp_path: Path) -> None:
     }
 
 
+ADDRESSES = """
+sites:
+  - id: lake
+    name: 湖畔
+    address: {zh: 北门路1号, en: 1 North Gate Road}
+    buildings:
+      - {id: "b{1..2}", name: "{n}号楼", address: {zh: "北门路1号{n}栋", en: "1 North Gate Road, block {n}"}}
+      - {id: hall, name: 会所}
+    zones:
+      - {id: "b{b:1..2}", name: "{b}号楼", kind: dwelling, building: "b{b}", adjacent: [garage]}
+      - {id: club, name: 会所, kind: hall, building: hall}
+      - {id: garage, name: 车库, kind: garage}
+  - {id: barn, name: 谷仓, zones: [{id: hay, name: 草垛, kind: store}]}
+stations:
+  - {id: a, name: A, zones: ["*"], recipients: [phones], callback: "010-1234 5678"}
+"""
+
+
+def test_a_zone_has_the_address_of_its_building_or_else_of_its_site(tmp_path: Path) -> None:
+    places = settings(tmp_path, DAEMON + ADDRESSES).neighbourhood()
+    assert {key: zone.address for key, zone in places.zones.items()} == {
+        "lake/b1": Text("北门路1号1栋", "1 North Gate Road, block 1"),
+        "lake/b2": Text("北门路1号2栋", "1 North Gate Road, block 2"),
+        "lake/club": Text("北门路1号", "1 North Gate Road"),
+        "lake/garage": Text("北门路1号", "1 North Gate Road"),
+        "barn/hay": None,
+    }
+    assert places.stations[0].callback == "010-1234 5678"
+
+
+@pytest.mark.parametrize("wrong", ['"call me"', '""', '"-123"', "13800000000"])
+def test_a_number_to_call_back_is_one(tmp_path: Path, wrong: str) -> None:
+    with pytest.raises(Mistakes, match=r"stations\[0\].callback"):
+        settings(tmp_path, DAEMON + ADDRESSES.replace('"010-1234 5678"', wrong))
+
+
 # --- names for many ---------------------------------------------------------------------------------------------------
 
 RANGES = """

@@ -115,6 +115,36 @@ def test_named_neighbours_come_before_those_who_happen_to_cover_the_zone() -> No
     assert keys(machine.handle(Tick(T0 + 120 * SECOND)))[-1] == "call5-1/robot-west"
 
 
+def test_who_comes_from_elsewhere_is_told_the_address_and_those_above_whom_to_call_back() -> None:
+    flat, street = frozenset({"x/flat"}), Text("北门路1号", "1 North Gate Road")
+    east = Station("east", Text("东", "East"), flat, (Recipient("robot"),), "13800000000")
+    above = Station("119", Text("一一九", "119"), flat, (Recipient("police"),), "110")
+    west = Station("west", Text("西", "West"), flat, (Recipient("robot-west"),), "114")
+
+    def told(address: Text | None, *stations: Station) -> dict[object, tuple[object, object]]:
+        device = Device("x/s", "x", "smoke_detector", "x/flat", Text("烟感", "smoke"))
+        zone = Zone("x/flat", "x", Text("户", "flat"), "dwelling", address=address)
+        plan = Plan(authorities=(above,))
+        machine = Engine(
+            BOOK,
+            Neighbourhood(zones={zone.key: zone}, stations=stations, devices={device.key: device}, sla={}, plan=plan),
+        )
+        said = [*burn(machine), *machine.handle(Tick(T0 + 120 * SECOND))]
+        bodies = [e.body for e in said if isinstance(e, Push)]
+        return {body["type"]: (body.get("address"), body.get("callback")) for body in bodies}
+
+    where = {"zh": "北门路1号", "en": "1 North Gate Road"}
+    assert told(street, east, west) == {
+        "incident.dispatch": (None, None),
+        "incident.reinforce": (where, None),
+        "incident.handover": (where, "13800000000"),
+    }
+    assert told(None, Station("east", east.name, flat, east.recipients)) == {
+        "incident.dispatch": (None, None),
+        "incident.handover": (None, None),
+    }
+
+
 def test_where_no_station_is_those_above_may_be() -> None:
     above = Station("119", Text("一一九", "119"), frozenset({"x/flat"}), (Recipient("police"),))
     machine = engine(Plan(authorities=(above,)), stations=())
