@@ -18,6 +18,8 @@ from rules.timers import NEVER
 
 REMEMBERED_SETS = 4096
 """Different sets of names that a kind of device may send before we begin to look them up anew: a bound is a bound."""
+REMEMBERED_PLANS = 256
+"""Of these sets, and for each, different sets of what moves at once: their product is the bound."""
 
 Marks: TypeAlias = tuple[float, ...] | None
 """A quantity's setpoints, in order: no answer moves while no value passes one of them. None: any other value may move one."""
@@ -52,7 +54,6 @@ class Watch:
     """The rules that apply to some devices of one kind, and what must be remembered of each of these for them."""
 
     __slots__ = (
-        "_plans",
         "_touched_by_names",
         "asks_gateway",
         "by_names",
@@ -87,7 +88,7 @@ class Watch:
 
     def plan(self, names: tuple[str, ...]) -> Plan:
         """What a report of these quantities concerns; kept in `plans`, for a kind of device sends few different sets of names."""
-        if len(self.plans) >= REMEMBERED_SETS:
+        if len(self.plans) >= REMEMBERED_PLANS:
             self.plans.clear()
         found = self.plans[names] = Plan(self, names)
         return found
@@ -148,7 +149,7 @@ class Told(NamedTuple):
 class Plan:
     """What a report of one set of quantities concerns, among the devices of one watch."""
 
-    __slots__ = ("_asked", "_looks", "_watch", "names", "told", "untold")
+    __slots__ = ("_looks", "_watch", "by_moved", "names", "told", "untold")
 
     def __init__(self, watch: Watch, names: tuple[str, ...]) -> None:
         self.names = names
@@ -165,7 +166,8 @@ class Plan:
         """The fading memories that it tells nothing."""
         self._watch = watch
         self._looks = tuple((name, marks[name]) for name in names if name in marks)
-        self._asked: dict[tuple[str, ...], tuple[tuple[Rule, bool], ...]] = {}
+        self.by_moved: dict[tuple[str, ...], tuple[tuple[Rule, bool], ...]] = {}
+        """What `asked` has answered."""
 
     def moved(self, known: Mapping[str, Value], said: Mapping[str, Value]) -> list[str]:
         """Of which quantities the word may move an answer, after what was known before."""
@@ -178,16 +180,16 @@ class Plan:
 
     def asked(self, moved: tuple[str, ...]) -> tuple[tuple[Rule, bool], ...]:
         """The rules to be asked at a device where none holds, in book order, and whether their answer may have moved."""
-        found = self._asked.get(moved)
+        found = self.by_moved.get(moved)
         if found is None:
-            if len(self._asked) >= REMEMBERED_SETS:
-                self._asked.clear()
+            if len(self.by_moved) >= REMEMBERED_PLANS:
+                self.by_moved.clear()
             asked = []
             for rule in self._watch.rules:
                 moves = not rule.inputs.isdisjoint(moved)
                 if moves or (rule.id in self._watch.polled and not rule.watched.isdisjoint((*self.names, *moved))):
                     asked.append((rule, moves or rule.voting is None))
-            found = self._asked[moved] = tuple(asked)
+            found = self.by_moved[moved] = tuple(asked)
         return found
 
 

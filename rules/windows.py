@@ -83,12 +83,11 @@ class _Window(Memory, Protocol):
         return True
 
     def _bucket(self, state: State, at: Micros) -> tuple[int, tuple[Any, ...] | None]:
-        """Where the bucket of this time stands or shall stand, and what is in it."""
+        """Where the bucket of this time stands or shall stand after one bucket at least, and what is in it."""
         last = len(state) - self._row.size
-        if last >= _BEGIN:
-            row = self._row.unpack_from(state, last)
-            if row[0] == at // self._width:
-                return last, row
+        row = self._row.unpack_from(state, last)
+        if row[0] == at // self._width:
+            return last, row
         state.extend(bytes(self._row.size))
         return len(state) - self._row.size, None
 
@@ -96,7 +95,7 @@ class _Window(Memory, Protocol):
         return list(self._row.iter_unpack(memoryview(state)[_BEGIN:]))
 
     def _alone(self, state: State, at: Micros, value: float) -> Value | None:
-        """The answer of the window's only reading; most are, where readings come more slowly than the window is long."""
+        """The answer with the window's only reading; most are, where readings come more slowly than the window is long."""
 
     def _added(self, state: State, moment: Moment, value: float) -> Value | None:
         """The answer with one reading more, the newest."""
@@ -233,14 +232,17 @@ class Changes(_Window):
         if value is not None:
             now = 2 if value else 1
             _NEWEST.pack_into(state, 0, now)
+            if was not in (0, now) and len(state) == _BEGIN:
+                return self._alone(state, moment.at, 1.0)
             if was not in (0, now):
                 return self._added(state, moment, 1.0)
         elif not was:
             return None
         return self._answer(state)
 
-    def _alone(self, state: State, at: Micros, value: float) -> None:
-        raise AssertionError("it hears by itself")
+    def _alone(self, state: State, at: Micros, value: float) -> float:
+        state += _PAIR.pack(at // self._width, value)
+        return value
 
     def due(self, state: State, moment: Moment) -> Micros | None:
         """When the oldest bucket leaves the window."""

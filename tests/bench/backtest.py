@@ -3,7 +3,7 @@
 usage: python -m tests.bench.backtest [MESSAGES ...]; 50,000 and 200,000 when none is named. Each length is a process of its own, so
 that memory is its own. The tape is a JSON-lines file of 500 devices with a smoke each few minutes. Once with ten rules on newest values,
 once with the shipped books, whose rules remember windows; each against the same with another limit. So the table tells what the
-backtest costs from what the rules cost.
+backtest costs from what the rules cost. Then the shipped books alone on the neighbourhood's mix, by mix.py.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from monitor.tape import from_lines, to_line
 from rules.model import SECOND, Device, Neighbourhood, Recipient, Station, Text, Zone
 from rules.rule import RuleBook
 from rules.rulebook import load_book
+from tests.bench import mix
 from tests.bench.systems import book
 
 ROOT = Path(__file__).parents[2]
@@ -115,6 +116,7 @@ def main(lengths: tuple[int, ...]) -> None:
                 )  # fmt: skip
     out.print(table)
     out.print("each message goes through both books: readings evaluated a second are twice as many")
+    mix.main()
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from rules.model import (
     Verb,
     Zone,
 )
-from rules.watch import REMEMBERED_SETS, Watch
+from rules.watch import REMEMBERED_PLANS, REMEMBERED_SETS, Watch
 from tests.rules.corner_street import CONFIRM, street
 from tests.rules.small_block import DEVICES, T0, Hand, block, book, hand, moment, rule, through_bytes
 from tests.rules.test_conditions import DEVICE, ZONE, flaws
@@ -110,6 +110,17 @@ def test_the_sets_of_names_that_are_remembered_have_a_bound() -> None:
     for n in range(REMEMBERED_SETS + 2):
         assert len(watch.asked((f"n{n}", "fault"))) == len(watch.touched((f"n{n}", "fault"))) == 1
     assert len(watch.by_names) == 2
+
+
+def test_the_plans_that_are_remembered_have_a_bound() -> None:
+    watch = Watch(book(rule("r", "FAULT", "held(fault, 1m)")).rules, "smoke_detector")
+    for n in range(REMEMBERED_PLANS + 2):
+        assert [told.name for told in watch.plan((f"n{n}", "fault")).told] == ["held(fault, 1m)"]
+    assert len(watch.plans) == 2
+    plan = watch.plan(("fault",))
+    for n in range(REMEMBERED_PLANS + 2):
+        assert [rule.id for rule, _ in plan.asked((f"n{n}", "held(fault, 1m)"))] == ["r"]
+    assert len(plan.by_moved) == 2
 
 
 def test_a_device_whose_zone_is_gone_is_a_stranger_and_an_unknown_neighbour_is_none() -> None:
