@@ -33,9 +33,10 @@ function Quiet() {
   const known = coverage.value;
   const sum = (of: "live" | "detectors"): number => known?.items.reduce((n, zone) => n + zone[of], 0) ?? 0;
   const withheld = picture.value.withheld.length;
+  const alone = withheld === 0 && picture.value.drills.length === 0;
   const unprotected = known ? known.zones - known.covered : 0;
   return (
-    <div class="quiet-board" data-testid="quiet">
+    <div class={`quiet-board${alone ? "" : " quiet-beside"}`} data-testid="quiet">
       <Icon name="fine" />
       <p class="quiet-words">
         {t("quiet")} <span lang={language.value === "zh" ? "en" : "zh-CN"}>{t("quietOther")}</span>
