@@ -53,9 +53,9 @@ def _points(it: Score) -> Iterator[Content]:
     yield tag("h2", Text("经过", "What happened when"))
     before: Micros | None = None
     rows: list[list[Content]] = []
-    for point, at in it.points.items():
+    for point, at in sorted(it.points.items(), key=lambda known: known[1]):
         after = it.after(point)
-        step = None if before is None or at < before else exactly(at - before)
+        step = None if before is None else exactly(at - before)
         rows.append([POINTS[point], local(at), None if after is None else exactly(after), step])
         before = at
     headings = (

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from monitor.reports.periods import local
 from rules.model import Micros, Text
 
-_NUMBER = re.compile(r"([\d.,]+( %| s)?|\d+:\d\d(:\d\d)?)(?=<|$)")
+_NUMBER = re.compile(r"-?([\d.,]+( %| s)?|\d+:\d\d(:\d\d)?(\.\d+)?)(?=<|$)")
 """A cell of figures: a number, a share, a duration."""
 
 
