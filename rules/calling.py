@@ -35,6 +35,8 @@ WAYS_OF_FIRE = 2
 """Kinds of channel over which a FIRE reaches somebody at once (GB/T 45839-2025 5.10.4)."""
 SPOKEN = "voice"
 """The kind of channel that rings: it is for calls, never for news."""
+SYSTEM = "system"
+"""The zone of our own troubles."""
 CHINA = timezone(timedelta(hours=8))
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -80,24 +82,30 @@ class Caller:
     def listeners(self, case: Case) -> list[tuple[Recipient, Station]]:
         """The channels of the stations that have to do with it: each once; of our own troubles those of every station."""
         incident = case.incident
-        chosen = self._own(incident)
+        chosen = list(self._own(incident))
         chosen += [s for s in self._neighbourhood.stations if s.key in case.stations and s not in chosen]
         found = {r.channel: (r, s) for s in chosen for r in s.recipients if incident.kind in r.kinds}
         return list(found.values())
 
-    def _own(self, incident: Incident) -> list[Station]:
-        stations = self.stations(incident.zone)
-        return list(stations[:1] if incident.zone in self._neighbourhood.zones else stations)
+    def covering(self, incident: Incident) -> tuple[Station, ...]:
+        """Those that cover its zone; of a zone that has left the site file the one that was sent, if there still is one."""
+        found = self.stations(incident.zone)
+        if incident.zone in self._neighbourhood.zones or incident.zone == SYSTEM:
+            return found
+        return tuple(station for station in found if station.key == incident.station) or found
+
+    def _own(self, incident: Incident) -> tuple[Station, ...]:
+        return self.covering(incident)[: 1 if incident.zone in self._neighbourhood.zones else None]
 
     def _next_station(self, case: Case) -> Station | None:
-        """The reinforcement that was not called yet: the named neighbours of the first station, then who else covers the zone."""
+        """The reinforcement that was not called in this round: the named neighbours of the first station, then who else covers the zone."""
         covering = self.stations(case.incident.zone)
         if not covering or case.incident.zone not in self._neighbourhood.zones:
             return None
         named = self.plan.neighbours.get(covering[0].key, ())
         by_key = {station.key: station for station in self._neighbourhood.stations}
         order = [*(by_key[key] for key in named if key in by_key), *covering[1:]]
-        return next((s for s in order if s.key not in case.stations and s is not covering[0]), None)
+        return next((s for s in order if s.key not in case.reinforced and s is not covering[0]), None)
 
     # --- calling -----------------------------------------------------------------------------------------------------
 
@@ -116,8 +124,10 @@ class Caller:
             case Target.STATION:
                 return sum(self._channels(call, station) for station in own) > 0
             case Target.NEIGHBOUR:
-                station = self._next_station(case)
-                return station is not None and self._reinforce(call, station)
+                while (station := self._next_station(case)) is not None:
+                    if self._reinforce(call, station):
+                        return True
+                return False
             case Target.RESIDENTS:
                 near = self.plan.residents_of(case.incident.zone) if not case.incident.exercise else []
                 return sum(self._person(call, "", person) for person in near) > 0
@@ -139,7 +149,7 @@ class Caller:
         reached = self._channels(call, station)
         reached = self._people(call, station, Target.DUTY) or reached
         call.about, call.more = about, more
-        call.case.stations[station.key] = None
+        call.case.stations[station.key] = call.case.reinforced[station.key] = None
         return reached
 
     def _hand_over(self, call: _Call) -> bool:
@@ -169,9 +179,11 @@ class Caller:
             for target in _ON_DUTY:
                 self._people(call, station, target, everything=True)
 
-    def around(self, at: Micros, case: Case, channel: str, person: str, step: str, out: list[Effect]) -> None:
+    def around(
+        self, at: Micros, case: Case, channel: str, person: str, about: str, step: str, out: list[Effect]
+    ) -> None:
         """A call failed: the same person over another channel; in place of the station's channel those on duty, or else a neighbour."""
-        call = _Call(at, case, "incident.call", step, out)
+        call = _Call(at, case, about, step, out)
         who = self.plan.people.get(person)
         if who is not None:
             self._person(call, case.called.get((channel, person), ""), who, fresh=True)
@@ -229,10 +241,16 @@ class Caller:
     ) -> None:
         """Word for everybody who was called; nobody is rung up for it."""
         more = {"news": news, "by": by} | ({"advice": asdict(advice)} if advice is not None else {})
-        call = _Call(at, case, "incident.update", step, out, more)
-        for (channel, person), station in case.called.items():
-            if self.plan.kind_of(channel) != SPOKEN:
-                self._push(call, station, channel, self.plan.people.get(person), calls=False)
+        self._inform(_Call(at, case, "incident.update", step, out, more))
+
+    def _inform(self, call: _Call) -> None:
+        """Everybody who was called and is still there; less than a FIRE wakes nobody."""
+        fire = call.case.incident.kind is Kind.FIRE
+        for (channel, key), station in call.case.called.items():
+            person = self.plan.people.get(key)
+            there = not key or (person is not None and (fire or not person.undisturbed(call.at)))
+            if there and self.plan.kind_of(channel) != SPOKEN:
+                self._push(call, station, channel, person, calls=False)
 
     def warn(self, at: Micros, case: Case, goal: str, step: str, out: list[Effect]) -> bool:
         """A deadline is near: the dispatchers and leaders on duty hear of it, on the channel that they like best. Is there anybody?"""
@@ -250,13 +268,11 @@ class Caller:
         """A flood has grown: one message for all its alarms, to those who were called for the first."""
         shown = [self._place(zone) for zone in zones[:_ZONES_TOLD]]
         flood = {"alarms": alarms, "zones": shown, "more": max(0, len(zones) - _ZONES_TOLD)}
-        call = _Call(at, case, "incident.flood", step, out, {"flood": flood})
-        for (channel, person), station in case.called.items():
-            if self.plan.kind_of(channel) != SPOKEN:
-                self._push(call, station, channel, self.plan.people.get(person), calls=False)
+        self._inform(_Call(at, case, "incident.flood", step, out, {"flood": flood}))
 
-    def state(self, at: Micros, case: Case, incident: Incident, out: list[Effect]) -> None:
+    def state(self, at: Micros, case: Case, out: list[Effect]) -> None:
         """The record as it stands, for those who follow."""
+        incident = case.incident
         for recipient, station in self.listeners(case):
             if recipient.follow:
                 key = f"{incident.id}/state-{incident.revision}/{recipient.channel}"

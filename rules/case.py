@@ -74,6 +74,7 @@ class Case:
         "latched",
         "open_calls",
         "reading",
+        "reinforced",
         "riders",
         "round",
         "rung",
@@ -111,6 +112,8 @@ class Case:
         """(channel, person) → station: whoever was called, and is told how it ends."""
         self.stations: dict[str, None] = {}
         """The stations that were called, the first one first."""
+        self.reinforced: dict[str, None] = {}
+        """The neighbouring stations that were called in this round, or whom nothing reached."""
         self.riders: dict[str, None] = {}
         """In a flood: the incidents that go under this one's dispatches."""
         self.advice: Text | None = None
@@ -130,7 +133,7 @@ class Case:
     def begin(self, at: Micros) -> None:
         """A new round: the ladder stands at its foot again."""
         self.began, self.rung = at, 0
-        self.accepted, self.used, self.around = {}, {}, {}
+        self.accepted, self.used, self.around, self.reinforced = {}, {}, {}, {}
 
     def snapshot(self) -> list[Any]:
         """Plain values; `restored` reads them back."""
@@ -148,6 +151,7 @@ class Case:
                 "around": list(self.around),
                 "called": [[*key, station] for key, station in self.called.items()],
                 "stations": list(self.stations),
+                "reinforced": list(self.reinforced),
                 "riders": list(self.riders),
                 "advice": [self.advice.zh, self.advice.en] if self.advice else None,
                 "reading": dict(self.reading),
@@ -169,6 +173,7 @@ def restored(plain: list[Any]) -> Case:
         case.around = dict.fromkeys(data["around"])
         case.called = {(channel, person): station for channel, person, station in data["called"]}
         case.stations, case.riders = dict.fromkeys(data["stations"]), dict.fromkeys(data["riders"])
+        case.reinforced = dict.fromkeys(data.get("reinforced", data["stations"]))  # an older program knew no rounds
         case.advice = Text(*data["advice"]) if data["advice"] else None
         case.reading = data["reading"]
     return case

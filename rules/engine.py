@@ -20,6 +20,7 @@ from rules.linkage import TIMER as COMMAND
 from rules.linkage import Cause, Linkage
 from rules.memory import HEARD
 from rules.model import (
+    HUMAN_REPORT,
     MINUTE,
     SECOND,
     AlarmChanged,
@@ -586,13 +587,15 @@ class Engine:
 
     def _measure(self, rule: Rule, subject: str, seen: Seen | None) -> Suppression | None:
         """What keeps this alarm from paging now."""
-        if not self._suppressions:
-            return None
+        if not self._suppressions or (seen is not None and seen.device.kind == HUMAN_REPORT):
+            return None  # what people report comes from no detector that anybody works on
         places = (subject,) if rule.check is None or seen is None else (subject, seen.zone.key)
         return self._suppressions.of(rule.id, rule.kind, *places)
 
     def _aside(self, seen: Seen) -> str:
         """The measure by which the device is no voter that must be waited for, the strongest; or an empty string."""
+        if seen.device.kind == HUMAN_REPORT:
+            return ""
         for measure in TAKES_VOTES:
             for subject in (seen.device.key, seen.zone.key):
                 found = self._suppressions.at(subject, measure) if subject in self._sidelined else None
@@ -653,8 +656,10 @@ class Engine:
             for holder, rule_id, subject in self._response.alarms_of(incident.id):
                 self._reset(at, holder, rule_id, subject, out)
             devices.update(dict.fromkeys(incident.devices))
-        for subject in [measure.subject, *devices] if measure.measure in TAKES_VOTES else devices:
-            self._ask_all(at, subject, out)
+        # A rule of the zone may have been decided by time, and of many devices the record names a few.
+        if measure.measure is not Measure.DRILL:
+            for subject in dict.fromkeys([measure.subject, *devices]):
+                self._ask_all(at, subject, out)
 
     def _ask_all(self, at: Micros, subject: str, out: list[Effect]) -> None:
         """Ask every rule of a device, or of all devices of a zone, by what is known."""

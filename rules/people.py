@@ -215,7 +215,7 @@ class Plan:
     def on_duty(self, station: str, at: Micros, swaps: Iterable[Swap] = ()) -> list[Person]:
         """Who is on duty at a station."""
         roster = self.rosters.get(station)
-        here = [swap for swap in swaps if swap.station == station]
+        here = [swap for swap in swaps if swap.station == station and swap.takes in self.people]
         keys = roster.on_duty(at, here) if roster is not None else ()
         return [self.people[key] for key in keys if key in self.people]
 

@@ -49,6 +49,8 @@ TWO_WAYS_AFTER: Micros = 5 * SECOND
 """A FIRE that two kinds of channel have not taken by then goes out over all that are left: whoever then answers within 10 s keeps the
 15 s of GB/T 45839-2025 5.10.4, even if every provider before hung."""
 UNNEEDED = "nobody need be called any more"
+ROUNDS_OF_AN_EVENT = 4 * len(Kind)
+"""At most so many rounds does one event begin in one incident: for each kind to look and to come, and as many when it burns again."""
 LONGEST_SWAP: Micros = 32 * 24 * 60 * MINUTE
 
 _GOALS: Mapping[str, IncidentState] = {
@@ -72,8 +74,9 @@ _ACTS: Mapping[Verb, tuple[Act, Step, str]] = {
 }
 _HEARD = frozenset({IncidentState.ACKNOWLEDGED, IncidentState.ON_SCENE})
 """Somebody has taken it."""
-_CALLS = ("dispatch", "call", "spread", "around", "overdue")
-"""How the steps of pushes begin that tell somebody to come."""
+_LOOK = "verify"
+_CALLS = ("dispatch", "call", "spread", "around", "overdue", _LOOK)
+"""How the steps of pushes begin that tell somebody to come, or to look."""
 
 
 class Response:
@@ -94,7 +97,7 @@ class Response:
         self._cases: dict[str, Case] = {}
         self._by_place: dict[tuple[str, str], Case] = {}
         self._exercises: dict[str, None] = {}
-        self._touched: dict[str, Incident] = {}
+        self._touched: dict[str, Case] = {}
 
     @property
     def open(self) -> Iterable[Incident]:
@@ -232,7 +235,7 @@ class Response:
         if move.verb is Verb.CLOSE:
             if move.disposition is None:
                 return f"结案须选择处置结论。Closing needs a disposition: {', '.join(Disposition)}."
-            if incident.condition is not Condition.RETURNED and not incident.exercise:
+            if incident.condition is not Condition.RETURNED and incident.id not in self._exercises:
                 return "报警尚未恢复：请先复位，险情仍在会再次报警。The alarm stands: reset it first; danger raises it again."
         return ""
 
@@ -311,7 +314,8 @@ class Response:
         incident_id, step, way = receipt.key.split("/", 2)
         channel, _, person = way.partition("@")
         case = self._cases.get(incident_id)
-        if outcome is Outcome.RETRY and _calls(step) and self._unneeded(case, receipt.key, step):
+        unneeded = _asks(step) and self._unneeded(case, receipt.key, step)
+        if outcome is Outcome.RETRY and unneeded:
             # It failed while somebody acknowledged: it must not be tried again, not even after a restart.
             out.append(PushSettled(at, receipt.key, Outcome.WITHDRAWN, receipt.attempt, UNNEEDED))
         else:
@@ -328,25 +332,27 @@ class Response:
         if person:
             detail["to"] = person
         out.append(Entry(at, incident_id, _ANSWERED[outcome], detail))
-        if not _sends(step, case.since):
-            return
         if outcome is Outcome.RETRY and receipt.key in case.open_calls:
             case.open_calls[receipt.key] = receipt.attempt
         elif outcome is not Outcome.RETRY:
             case.open_calls.pop(receipt.key, None)
+        if not _asks(step) or not _current(step, case.since):
+            return
         if outcome is Outcome.ACCEPTED:
-            self._accepted(at, case, channel, out)
-        else:
-            self._failed(at, case, channel, person, outcome, out)
+            self._accepted(at, case, channel, step, out)
+        elif not unneeded and (outcome is Outcome.DEAD or case.incident.kind is Kind.FIRE):
+            self._go_around(at, case, channel, person, step, out)
 
     @staticmethod
     def _unneeded(case: Case | None, key: str, step: str) -> bool:
-        if case is None or not _sends(step, case.since):
+        if case is None or not _current(step, case.since):
             return True
         taken = reached(case.incident.state, IncidentState.ACKNOWLEDGED) or case.incident.lead
         return key not in case.open_calls and bool(taken)
 
-    def _accepted(self, at: Micros, case: Case, channel: str, out: list[Effect]) -> None:
+    def _accepted(self, at: Micros, case: Case, channel: str, step: str, out: list[Effect]) -> None:
+        if step.startswith(_LOOK):
+            return  # somebody looks, nobody was sent
         case.accepted[self._plan.kind_of(channel)] = None
         state = case.incident.state
         if (state, Act.DISPATCH) in INCIDENT:
@@ -355,14 +361,13 @@ class Response:
             station = {"station": case.incident.station, "channel": channel}
             out.append(Entry(at, case.incident.id, Step.DISPATCHED, station))
 
-    def _failed(self, at: Micros, case: Case, channel: str, person: str, outcome: Outcome, out: list[Effect]) -> None:
-        """Go around it at once, once for each way and round, as long as nobody has taken the incident."""
+    def _go_around(self, at: Micros, case: Case, channel: str, person: str, step: str, out: list[Effect]) -> None:
+        """At once, once for each way and round."""
         way = f"{channel}@{person}"
-        urgent = outcome is Outcome.DEAD or case.incident.kind is Kind.FIRE
-        taken = reached(case.incident.state, IncidentState.ACKNOWLEDGED) or case.incident.lead
-        if urgent and not taken and way not in case.around:
+        if way not in case.around:
             case.around[way] = None
-            self._caller.around(at, case, channel, person, f"around{len(case.around)}-{case.round}", out)
+            about, name = ("incident.verify", _LOOK) if step.startswith(_LOOK) else ("incident.call", "around")
+            self._caller.around(at, case, channel, person, about, f"{name}{len(case.around)}-{case.round}", out)
 
     # --- time passes -------------------------------------------------------------------------------------------------
 
@@ -401,15 +406,10 @@ class Response:
 
     def finish(self, at: Micros, out: list[Effect]) -> None:
         """One `IncidentChanged` for each record that the event touched, and word of it for those who follow."""
-        for incident_id, incident in self._touched.items():
-            current = replace(incident, revision=incident.revision + 1)
-            case = self._cases.get(incident_id)
-            if case is not None:
-                case.incident = current
-            else:
-                case = Case(current)
-            out.append(IncidentChanged(at, current))
-            self._caller.state(at, case, current, out)
+        for case in self._touched.values():
+            case.incident = replace(case.incident, revision=case.incident.revision + 1)
+            out.append(IncidentChanged(at, case.incident))
+            self._caller.state(at, case, out)
         self._touched.clear()
 
     # --- the ladder --------------------------------------------------------------------------------------------------
@@ -468,7 +468,7 @@ class Response:
         A ladder that nobody stands on is not climbed: the deadlines speak for it.
         """
         ladder = self._plan.ladders.get(case.incident.kind)
-        if ladder is None or (self._neighbourhood.plan is None and len(self._caller.stations(case.incident.zone)) < 2):
+        if ladder is None or (self._neighbourhood.plan is None and len(self._caller.covering(case.incident)) < 2):
             return
         rung = ladder.rung(case.rung)
         due = case.began + rung.after if rung is not None else at + ladder.every
@@ -553,7 +553,7 @@ class Response:
         case = Case(incident)
         case.active[alarm.rule, alarm.subject] = None
         self._cases[incident.id] = self._by_place[incident.zone, incident.group] = case
-        self._touched[incident.id] = incident
+        self._touched[incident.id] = case
         self._tell(at, case, Step.RAISED, alarm, out)
         if measure is not None:
             out.append(
@@ -731,7 +731,8 @@ class Response:
         out.append(Entry(at, case.incident.id, step, detail))
 
     def _change(self, case: Case, **changes: Any) -> None:
-        case.incident = self._touched[case.incident.id] = replace(case.incident, **changes)
+        case.incident = replace(case.incident, **changes)
+        self._touched[case.incident.id] = case
 
     def _forget(self, case: Case) -> None:
         incident = case.incident
@@ -766,9 +767,8 @@ class Response:
                 renamed[case.incident.id] = incident.id
             if case.incident != incident or incident.id in adopted:
                 case.incident = replace(incident, condition=case.condition)
-                case.round = max(
-                    case.round, incident.revision
-                )  # at least as many as ever: keys of pushes must not repeat
+                # More than there ever were, as keys of pushes must not repeat: an event may begin a few rounds.
+                case.round = max(case.round, ROUNDS_OF_AN_EVENT * incident.revision)
             cases.append(case)
         self._cases = {case.incident.id: case for case in sorted(cases, key=lambda c: _serial(c.incident.id))}
         self._by_place = {(c.incident.zone, c.incident.group): c for c in cases}
@@ -816,14 +816,14 @@ _ANSWERED = {
 }
 
 
-def _calls(step: str) -> bool:
-    """Does this push tell somebody to come?"""
+def _asks(step: str) -> bool:
+    """Does this push tell somebody to come, or to look?"""
     return step.startswith(_CALLS)
 
 
-def _sends(step: str, since: int) -> bool:
-    """And because of what is burning now, not of what was resolved before?"""
-    return _calls(step) and int(step.rpartition("-")[2]) >= since
+def _current(step: str, since: int) -> bool:
+    """Because of what is burning now, not of what was resolved before?"""
+    return int(step.rpartition("-")[2]) >= since
 
 
 def _serial(incident: str) -> int:
