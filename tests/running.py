@@ -199,6 +199,8 @@ class Hook:
     def __init__(self) -> None:
         self.bodies: list[dict[str, Any]] = []
         self.keys: Counter[str] = Counter()
+        self.order: list[str] = []
+        """The key of each request."""
         self.at: list[float] = []
         self.status = 200
         self.delay = 0.0
@@ -211,6 +213,7 @@ class Hook:
         with self._heard:
             self.at.append(time.perf_counter())
             self.keys[key] += 1
+            self.order.append(key)
             self.bodies.append(json.loads(body))
             self._heard.notify_all()
 
