@@ -69,7 +69,11 @@ run: setup page ## run the daemon (CONFIG=site.yaml)
 
 .PHONY: crash
 crash: setup servers ## kill the daemon N times at random moments under load (N=20)
-	@WANGLOU_CRASHES=$(N) $(BIN)/python -m pytest tests/live/test_crash.py $(ARGS)
+	@WANGLOU_CRASHES=$(N) $(BIN)/python -m pytest -s tests/live/test_crash.py tests/live/test_ladder_crash.py $(ARGS)
+
+.PHONY: ladders
+ladders: setup servers ## a FIRE under so many more assignments of moods to providers, 37,500 in all (N=20, or N=all)
+	@WANGLOU_LADDERS=$(N) $(BIN)/python -m pytest -s tests/live/test_ladder_providers.py $(ARGS)
 
 .PHONY: bench
 bench: setup servers ## measure latency and throughput on this machine (ARGS= goes to the benchmark)
@@ -77,6 +81,8 @@ bench: setup servers ## measure latency and throughput on this machine (ARGS= go
 	@$(BIN)/python -m tests.bench.simulators
 	@$(BIN)/python -m tests.bench.rules
 	@$(BIN)/python -m tests.bench.backtest
+	@$(BIN)/python -m tests.bench.ladder
+	@$(BIN)/python -m tests.bench.flood
 
 .PHONY: coverage
 coverage: setup ## every branch of rules/ is walked by its tests (two minutes)

@@ -18,6 +18,7 @@ from monitor.brokers import NoBroker
 from monitor.children import ChildError
 from monitor.cli.drills import drills_app
 from monitor.cli.evidence import evidence_app
+from monitor.cli.golden import held
 from monitor.cli.labels import report_links
 from monitor.cli.reports import reports_app
 from monitor.cli.rules import rules_app
@@ -153,10 +154,18 @@ def replay(
     ] = 1,
     unanswered: Annotated[bool, typer.Option(help="Nobody accepts a push: see the deadlines at work.")] = False,
     settle: Annotated[float, typer.Option(help="Minutes to let pass after the last message.")] = 0,
+    golden: Annotated[Path | None, typer.Option(help="Write all that it comes to into this file.")] = None,
+    diff: Annotated[Path | None, typer.Option(help="Compare with such a file: 0 the same, 1 not the same.")] = None,
 ) -> None:
     """Play the past through decode and engine in virtual time, and print the incidents."""
     settings, book = read_site(config)
     begin, end = micros(since, 0), micros(until, 1 << 62)
+    if golden is not None or diff is not None:
+        if broker:
+            fail("--broker only publishes: leave it out, or --golden and --diff", 2)
+        minutes = round(settle * MINUTE)
+        held(tape, settings, book, (begin, end), accepted=not unanswered, settle=minutes, golden=golden, diff=diff)
+        return
     try:
         with past(tape, begin, end) as messages:
             if broker:

@@ -23,6 +23,11 @@ class Past:
         self._db = db
 
     @property
+    def first_seq(self) -> int:
+        """The number of the oldest row that is kept; 0 while there is none."""
+        return one(self._db, "SELECT coalesce(min(first_seq), 0) FROM tape")
+
+    @property
     def last_at(self) -> Micros:
         """The newest moment on the tape; 0 while there is none."""
         return one(self._db, "SELECT coalesce(max(last_at), 0) FROM tape")

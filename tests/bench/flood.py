@@ -180,7 +180,7 @@ def _pushed(data: Path) -> Counter[str]:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory(prefix="wanglou-flood-") as scratch:
-        seconds = [float(word) for word in sys.argv[1:]]
+        within, then = (*(float(word) for word in sys.argv[1:]), *(60.0, 150.0)[len(sys.argv) - 1 :])
         folder = Path(scratch)
-        print(asyncio.run(blaze(folder, *(*seconds, 60.0, 150.0)[: max(2, len(seconds))])).told())
+        print(asyncio.run(blaze(folder, within, then)).told())
         print(dict(_pushed(folder / "site" / "data")))
