@@ -170,7 +170,13 @@ def _site_file(demo: Demo, sites: Any) -> str:
         "mqtt": {"host": HOST, "port": demo.broker},
         "data": {"folder": "data", "retention": {"tape_days": 30, "tape_max_bytes": "2GB"}},
         "history": {"kind": "embedded"},
-        "api": {"host": HOST, "port": demo.page, "token": {"file": "secrets/api-token"}},
+        "api": {
+            "host": HOST,
+            "port": demo.page,
+            "token": {"file": "secrets/api-token"},
+            # Links in calls and codes on walls open on this machine's browsers alone.
+            "public_url": f"http://{HOST}:{demo.page}",
+        },
         "channels": {
             "phone": {
                 "kind": "webhook",
@@ -184,7 +190,7 @@ def _site_file(demo: Demo, sites: Any) -> str:
                     "kind": "generic",
                     "url": f"http://{HOST}:{demo.phone}/sms",
                     "headers": {"X-Gateway-Key": {"file": "secrets/webhook-secret"}},
-                    "body": {"key": "{key}", "name": "{name}", "text": "{text}"},
+                    "body": {"key": "{key}", "name": "{name}", "text": "{text}", "link": "{link}"},
                 },
                 "timeout": "5s",
             },

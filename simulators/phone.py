@@ -1,7 +1,7 @@
 """The phones of the micro fire station: the station's takes webhooks, those of its people short messages; each is one line.
 
 Knows the wire of docs/wire-format.md and checks its signature by itself; it is also the gateway to which short messages are posted, as
-JSON with `key`, `name` and `text`, under the path /sms. Knows nothing of who sends.
+JSON with `key`, `name`, `text` and `link`, under the path /sms. Knows nothing of who sends.
 
     python -m simulators.phone --port 8120 --secret-file secret
 """
@@ -74,10 +74,15 @@ def line(body: bytes) -> str:
         words = f"{title['zh']} {title['en']} · {place['zh']} {place['en']}"
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Refused(400, f"not a push: {error}") from None
-    advice = push["data"].get("advice")
-    return f"{moment}  📟 {about}  {_MARKS.get(kind, '')}{kind}  {words}" + (
-        f"\n          → {advice['zh']}" if advice else ""
-    )
+    advice, link = push["data"].get("advice"), push["data"].get("link")
+    drill = "【演习】[DRILL] " if incident.get("exercise") else ""
+    shown = f"{moment}  📟 {about}  {drill}{_MARKS.get(kind, '')}{kind}  {words}"
+    return shown + (f"\n          → {advice['zh']}" if advice else "") + _tap(link)
+
+
+def _tap(link: object) -> str:
+    """A line with what is tapped to acknowledge, where there is such a link."""
+    return f"\n          👆 一键接警 acknowledge: {link}" if link else ""
 
 
 class Phone:
@@ -101,10 +106,11 @@ class Phone:
         try:
             message: Any = json.loads(body)
             key, name, words = (str(message[field]) for field in ("key", "name", "text"))
-        except (ValueError, KeyError, TypeError) as error:
+            link = str(message.get("link", ""))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Refused(400, f"not a short message: {error}") from None
         moment = time.strftime("%H:%M:%S", time.gmtime(now_s + CHINA_S))
-        return self._once(key, f"{moment}  📱 {name}  {words}")
+        return self._once(key, f"{moment}  📱 {name}  {words}{_tap(link)}")
 
     def _once(self, key: str, text: str) -> str | None:
         with self._lock:

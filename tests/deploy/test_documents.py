@@ -12,8 +12,8 @@ from tests.deploy.street import DEPLOY, prepared
 
 ROOT = DEPLOY.parent
 PAGES = (ROOT / "docs" / "operations.md", DEPLOY / "README.md")
-MADE = {"street/site.yaml", "street/data/wanglou", "street/data/influxdb"}
-"""What prepare.sh makes."""
+MADE = {"street/site.yaml", "street/data/wanglou", "street/data/influxdb", "data/push-subscriptions.json"}
+"""What prepare.sh and the daemon make."""
 ENVIRON = {
     "WANGLOU_MQTT_PASSWORD": "x",
     "WANGLOU_API_TOKEN": "x" * 32,

@@ -48,6 +48,13 @@ def test_a_dispatch_is_one_line_in_both_languages() -> None:
     assert "立即到场" in advice
 
 
+def test_what_is_tapped_to_acknowledge_stands_below_and_a_drill_says_so_first() -> None:
+    data = {"incident": {**INCIDENT, "exercise": "sup-000001"}, "link": "http://127.0.0.1:8119/a/x"}
+    first, below = line(push(data=data)).splitlines()
+    assert "【演习】[DRILL] 🔥FIRE" in first
+    assert below.endswith(" http://127.0.0.1:8119/a/x")
+
+
 def test_it_rings_once_however_often_it_comes() -> None:
     phone = Phone(SECRET)
     rung = [phone.hear(signed(push()), push(), NOW.timestamp()) for _ in range(3)]
@@ -95,7 +102,9 @@ def test_a_short_message_is_one_line_with_whom_it_is_for() -> None:
     key = {"x-gateway-key": WRITTEN}
     assert phone.read(key, message(), NOW.timestamp()) == "08:00:00  📱 值班员  【火警】充电区 烟感报警"
     assert phone.read(key, message(), NOW.timestamp()) is None, "a repetition"
-    assert phone.read(key, message(key="inc-1/call1-1/text@duty"), NOW.timestamp()) is not None
+    again = phone.read(key, message(key="inc-1/call1-1/text@duty", link="http://127.0.0.1:8119/a/x"), NOW.timestamp())
+    assert again is not None
+    assert again.endswith("acknowledge: http://127.0.0.1:8119/a/x")
 
 
 def test_strangers_and_nonsense_send_no_short_message() -> None:
