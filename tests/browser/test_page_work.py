@@ -48,8 +48,11 @@ def test_a_mute_ends_early_for_a_new_alarm_only(home: House, desk: Screen) -> No
     expect(card(page, first)).to_be_visible(timeout=SOON)
     body = page.locator("body")
     expect(body).to_have_attribute("data-alarm", "fire")
+    top = page.locator("main").bounding_box()
     page.get_by_test_id("enable-sound").click()
     expect(body).to_have_attribute("data-sounding", "fire", timeout=SOON)
+    # Nothing has moved under the hand, neither now nor when it is muted and silent again.
+    assert page.locator("main").bounding_box() == top
 
     page.get_by_test_id("mute").click()
     expect(page.get_by_test_id("muted")).to_contain_text(re.compile(r"0[45]:\d\d"))
@@ -70,6 +73,10 @@ def test_a_mute_ends_early_for_a_new_alarm_only(home: House, desk: Screen) -> No
     expect(body).to_have_attribute("data-sounding", "fire")
     home.move(second, "acknowledge")
     expect(body).to_have_attribute("data-sounding", "none", timeout=SOON)
+    after = page.locator("main").bounding_box()
+    assert top is not None
+    assert after is not None
+    assert after["y"] == top["y"]
 
 
 def test_a_move_that_comes_too_late_is_refused_in_words(home: House, desk: Screen) -> None:
