@@ -121,7 +121,7 @@ def _named(text: str) -> tuple[str, Value]:
 
 def _tell(score: dict[str, Any], told: set[str]) -> None:
     """The lines that were not told yet, in the order of their moments."""
-    for at, line, style in sorted(_lines(score)):
+    for at, line, style in sorted(_lines(score), key=lambda known: known[0]):
         if line not in told:
             told.add(line)
             say(f"{exactly(round(at * SECOND)):>12}  {line}", style)

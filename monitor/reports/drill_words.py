@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from monitor.reports.drill import Judged, Point, Promise, Score, Verdict
-from monitor.reports.periods import lasted
 from monitor.vocabulary import GOALS
 from rules.model import SECOND, Micros, Text
 
@@ -63,11 +62,18 @@ def _heads(it: Score) -> Text:
             names = [_missed(it, promise) for promise in it.missed]
             return Text("未达标：" + "、".join(n.zh for n in names), "Missed: " + ", ".join(n.en for n in names))
         case Verdict.KEPT:
-            return Text("达标", "Kept")
+            return _kept(it)
         case Verdict.RUNNING:
             return Text("进行中，尚无未达标项", "Running, nothing missed so far")
         case Verdict.INTERRUPTED:
             return Text("真实火警，演习中止", "Interrupted by a real fire")
+
+
+def _kept(it: Score) -> Text:
+    if names := [PROMISES[promise.goal] for promise in it.promises if promise.judged is Judged.UNPLAYED]:
+        zh, en = "、".join(n.zh for n in names), ", ".join(n.en for n in names)
+        return Text(f"达标（未演练：{zh}）", f"Kept (not played: {en})")
+    return Text("达标", "Kept")
 
 
 def _nothing(it: Score) -> Text:
@@ -96,7 +102,7 @@ def _speed(it: Score) -> Sequence[Text]:
         (Point.ON_SCENE, "到场", "on scene after"),
     ):  # fmt: skip
         if (span := it.after(point)) is not None:
-            found.append(Text(f"{lasted(span)} {zh}", f"{en} {lasted(span)}"))
+            found.append(Text(f"{exactly(span)} {zh}", f"{en} {exactly(span)}"))
     return found
 
 

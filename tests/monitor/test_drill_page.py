@@ -33,8 +33,8 @@ def kept() -> Score:
 def test_the_page_tells_the_whole_drill(kept: Score) -> None:
     shown = drill_page(kept, places())
     for part in (
-        "演习评分 · 车库", "【演习】[DRILL] sup-000001", "达标；0.8 s 送达；41 s 接警；3:20 到场；未应答：博", "inc-1", "值班站长",
-        "月度演练",
+        "演习评分 · 车库", "【演习】[DRILL] sup-000001", "达标；0.800 s 送达；41.000 s 接警；3:20.000 到场；未应答：博", "inc-1",
+        "值班站长", "月度演练",
         "-0.250 s", "2.125 s", "3:20.000", "被呼叫者全部应答", "处置队员", "未应答", "从未送达的渠道：ring, mail", "voice", "5:00.000",
     ):  # fmt: skip
         assert part in shown, part
@@ -62,8 +62,8 @@ def test_what_people_wrote_is_text_and_nothing_else(kept: Score) -> None:
 
 def test_the_verdict_in_one_line(kept: Score) -> None:
     assert verdict(kept) == Text(
-        "达标；0.8 s 送达；41 s 接警；3:20 到场；未应答：博；渠道未送达：ring, mail。",
-        "Kept; accepted after 0.8 s; acknowledged after 41 s; on scene after 3:20; no answer from Bo; "
+        "达标；0.800 s 送达；41.000 s 接警；3:20.000 到场；未应答：博；渠道未送达：ring, mail。",
+        "Kept; accepted after 0.800 s; acknowledged after 41.000 s; on scene after 3:20.000; no answer from Bo; "
         "channels that accepted nothing: ring, mail.",
     )
     many = scored([], [call("sms", f"p{n}") for n in range(7)], at=3)
@@ -71,10 +71,16 @@ def test_the_verdict_in_one_line(kept: Score) -> None:
     assert "no answer from p0, p1, p2, p3, p4 and 2 more" in verdict(many).en
     late = scored([row(16.5, Step.ACKNOWLEDGED, by="x")], at=301)
     assert verdict(late).en == (
-        "Missed: two kinds of channel (16.500 s), arrival (never); acknowledged after 16.5 s."
+        "Missed: two kinds of channel (16.500 s), arrival (never); acknowledged after 16.500 s."
     )  # fmt: skip
     cut = replace(DRILL, ended_at=NOW + 9 * SECOND)
     assert verdict(scored([], at=9, measure=cut, closed_at=NOW + 9 * SECOND)).zh == "真实火警，演习中止。"
+    early = replace(DRILL, ended_at=NOW + 9 * SECOND, ended_by="li")
+    short = scored([row(2, Step.ACKNOWLEDGED, by="x")], at=9, measure=early, closed_at=NOW + 9 * SECOND)
+    assert verdict(short) == Text(
+        "达标（未演练：到场、处置）；2.000 s 接警。",
+        "Kept (not played: arrival, resolution); acknowledged after 2.000 s.",
+    )
     nothing: Incident | None = None
     assert verdict(score(DRILL, nothing, [], [], places(), NOW)).en == "Running, nothing was raised yet."
 
