@@ -162,9 +162,11 @@ class Daemon:
         # Who did not run did not listen: nobody has fallen silent meanwhile, and the feed will tell when it is well.
         self.inbox.since(Trouble(engine.now or self.clock.now(), RESTART, True))
         self._troubles["feed"] = "not connected yet"
+        kept = {"feed", *(f"channel:{name}" for name in self.outbox.counts)}
         for source in engine.troubles:
-            # This process starts anew and every lane will say afresh what is wrong; a dead channel proves itself by its next push.
-            if not source.startswith("channel:") and source != "feed":
+            # This process starts anew and every lane will say afresh what is wrong. A dead channel proves itself by its next push,
+            # as long as there is such a channel.
+            if source not in kept:
                 self.inbox.put(Trouble(0, source, False))
         if engine.book.digest != self._book.digest:
             self.inbox.put(BookChanged(0, self._book))

@@ -100,7 +100,8 @@ class Lookout:
             return self._reject(
                 m, "move", "a retained move would be made anew at each start; publish it without retain"
             )
-        if all(incident.id != done.incident or incident.site != site for incident in self.engine.open_incidents):
+        known = self.engine.incident(done.incident)
+        if known is None or known.site != site:
             return self._reject(m, "move", f"{site} has no open incident {done.incident}")
         if self._is_duplicate(m, told_apart=False):
             return Sight(Verdict.DUPLICATE)

@@ -66,6 +66,14 @@ class Caller:
     def __init__(self, neighbourhood: Neighbourhood) -> None:
         self._neighbourhood = neighbourhood
         self.plan = neighbourhood.plan or Plan()
+        self._by_key = {station.key: station for station in neighbourhood.stations}
+        self._above = {station.key: station for station in self.plan.authorities}
+        self._residents: dict[str, list[Person]] = {}
+        """Zone → family contacts and grid workers."""
+        for person in self.plan.people.values():
+            if person.role in (Role.FAMILY, Role.GRID_WORKER):
+                for zone in person.zones:
+                    self._residents.setdefault(zone, []).append(person)
         self.swaps: list[Swap] = []
         """The swaps of shifts that are not over."""
         self.failing: dict[str, None] = {}
@@ -82,8 +90,7 @@ class Caller:
     def listeners(self, case: Case) -> list[tuple[Recipient, Station]]:
         """The channels of the stations that have to do with it: each once; of our own troubles those of every station."""
         incident = case.incident
-        chosen = list(self._own(incident))
-        chosen += [s for s in self._neighbourhood.stations if s.key in case.stations and s not in chosen]
+        chosen = [*self._own(incident), *(self._by_key[key] for key in case.stations if key in self._by_key)]
         found = {r.channel: (r, s) for s in chosen for r in s.recipients if incident.kind in r.kinds}
         return list(found.values())
 
@@ -103,8 +110,7 @@ class Caller:
         if not covering or case.incident.zone not in self._neighbourhood.zones:
             return None
         named = self.plan.neighbours.get(covering[0].key, ())
-        by_key = {station.key: station for station in self._neighbourhood.stations}
-        order = [*(by_key[key] for key in named if key in by_key), *covering[1:]]
+        order = [*(self._by_key[key] for key in named if key in self._by_key), *covering[1:]]
         return next((s for s in order if s.key not in case.reinforced and s is not covering[0]), None)
 
     # --- calling -----------------------------------------------------------------------------------------------------
@@ -129,7 +135,7 @@ class Caller:
                         return True
                 return False
             case Target.RESIDENTS:
-                near = self.plan.residents_of(case.incident.zone) if not case.incident.exercise else []
+                near = self._residents.get(case.incident.zone, ()) if not case.incident.exercise else ()
                 return sum(self._person(call, "", person) for person in near) > 0
             case Target.AUTHORITY:
                 return self._hand_over(call)
@@ -145,7 +151,8 @@ class Caller:
 
     def _reinforce(self, call: _Call, station: Station) -> bool:
         about, more = call.about, call.more
-        call.about, call.more = "incident.reinforce", {**more, **self._address(call.case.incident)}
+        call.about = about if about == "incident.verify" else "incident.reinforce"
+        call.more = {**more, **self._address(call.case.incident)}
         reached = self._channels(call, station)
         reached = self._people(call, station, Target.DUTY) or reached
         call.about, call.more = about, more
@@ -302,7 +309,7 @@ class Caller:
     def _body(
         self, about: str, step: str, case: Case, incident: Incident, station: str, person: Person | None
     ) -> dict[str, object]:
-        found = next((s for s in (*self._neighbourhood.stations, *self.plan.authorities) if s.key == station), None)
+        found = self._by_key.get(station) or self._above.get(station)
         return {
             "type": about,
             "step": step,

@@ -159,6 +159,10 @@ class Engine:
         """Oldest first."""
         return list(self._response.open)
 
+    def incident(self, key: str) -> Incident | None:
+        """One that is open; O(1)."""
+        return self._response.get(key)
+
     def next_call(self, incident: str) -> NextCall | None:
         """When an open incident is called again, and who is; None when nobody is."""
         return self._response.next_call(incident)

@@ -219,11 +219,6 @@ class Plan:
         keys = roster.on_duty(at, here) if roster is not None else ()
         return [self.people[key] for key in keys if key in self.people]
 
-    def residents_of(self, zone: str) -> list[Person]:
-        """Family contacts and grid workers of a zone."""
-        wanted = (Role.FAMILY, Role.GRID_WORKER)
-        return [person for person in self.people.values() if person.role in wanted and zone in person.zones]
-
     def kind_of(self, channel: str) -> str:
         """The kind of a channel; one that nobody described is a kind of its own."""
         return self.channels.get(channel, channel)

@@ -51,6 +51,7 @@ TWO_WAYS_AFTER: Micros = 5 * SECOND
 UNNEEDED = "nobody need be called any more"
 ROUNDS_OF_AN_EVENT = 4 * len(Kind)
 """At most so many rounds does one event begin in one incident: for each kind to look and to come, and as many when it burns again."""
+MOST_SWAPS = 1000
 LONGEST_SWAP: Micros = 32 * 24 * 60 * MINUTE
 
 _GOALS: Mapping[str, IncidentState] = {
@@ -103,6 +104,11 @@ class Response:
     def open(self) -> Iterable[Incident]:
         """The incidents that are not closed."""
         return (case.incident for case in self._cases.values())
+
+    def get(self, incident: str) -> Incident | None:
+        """One that is not closed."""
+        case = self._cases.get(incident)
+        return case.incident if case is not None else None
 
     @property
     def swaps(self) -> list[Swap]:
@@ -300,10 +306,12 @@ class Response:
             reason = "没有这个人员。There is no such person."
         elif not swap.since < swap.until <= swap.at + LONGEST_SWAP or swap.until <= swap.at:
             reason = "换班时间不对：须在32天内，先开始后结束。A swap begins before it ends, within 32 days."
+        self._caller.swaps[:] = [kept for kept in self._caller.swaps if kept.until > swap.at]
+        if not reason and len(self._caller.swaps) >= MOST_SWAPS:
+            reason = f"换班已达{MOST_SWAPS}条上限。There are {MOST_SWAPS} swaps that are not over; no more are kept."
         if reason:
             out.append(Refused(swap.at, "", reason))
             return
-        self._caller.swaps[:] = [kept for kept in self._caller.swaps if kept.until > swap.at]
         self._caller.swaps.append(swap)
 
     # --- what providers answer ---------------------------------------------------------------------------------------

@@ -140,7 +140,7 @@ def test_who_is_called_in_a_story() -> None:
     assert [person.key for person in n.plan.on_duty("gate", story.start)] == ["night"], "at one in the morning"
     assert [person.key for person in n.plan.on_duty("gate", story.start + 8 * HOUR)] == ["day"]
     assert n.plan.people["night"].undisturbed(story.start)
-    assert [person.key for person in n.plan.residents_of("here/flat")] == ["relative"]
+    assert [key for key, person in n.plan.people.items() if person.zones == {"here/flat"}] == ["relative"]
     assert n.plan.channels == {
         "call": "voice",
         "hook": "hook",

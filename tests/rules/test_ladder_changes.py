@@ -41,6 +41,7 @@ from rules.model import (
     Zone,
 )
 from rules.people import Person, Plan, Role, Roster
+from rules.response import MOST_SWAPS
 from rules.rule import RuleBook
 from tests.rules.small_block import T0, book, rule
 
@@ -130,6 +131,15 @@ def test_where_the_station_has_left_too_anybody_is_better_than_nobody() -> None:
     west = station("west", Recipient("other"), zones=())
     again = restarted(machine, places(stations=(west,), zones=(replace(FLAT, key="x/hall"),)))
     assert "overdue-dispatch-1/other" in keys(again.handle(Tick(T0 + MINUTE)))
+
+
+def test_only_so_many_swaps_are_kept() -> None:
+    machine = Engine(BOOK, places(person("a", "sms"), person("b", "mail")))
+    for n in range(MOST_SWAPS):
+        machine.handle(Swap(T0, "east", "a", "b", T0 + n, T0 + HOUR, "chief"))
+    (said,) = machine.handle(Swap(T0, "east", "a", "b", T0, T0 + 2 * HOUR, "chief"))
+    assert isinstance(said, Refused)
+    assert machine.handle(Swap(T0 + HOUR, "east", "a", "b", T0 + HOUR, T0 + 2 * HOUR, "chief")) == []
 
 
 # --- records --------------------------------------------------------------------------------------------------------
@@ -223,6 +233,15 @@ def test_a_request_to_verify_that_fails_is_gone_around_and_is_no_dispatch() -> N
     assert [e.body["type"] for e in said if isinstance(e, Push)] == ["incident.verify"]
     answer(machine, T0 + 2, "verify1-1/mail@a", Outcome.ACCEPTED)
     assert machine.open_incidents[0].state is IncidentState.RAISED
+
+
+def test_a_neighbour_in_place_of_the_station_is_asked_to_verify_too() -> None:
+    machine = Engine(BOOK, places(stations=(EAST, station("west", Recipient("other")))))
+    smoke(machine, T0, freshness=Freshness.LATE)
+    said = answer(machine, T0 + 1, "verify-1/robot", Outcome.DEAD)
+    assert [(e.key, e.body["type"]) for e in said if isinstance(e, Push)] == [
+        (f"{ONE}/verify1-1/other", "incident.verify")
+    ]
 
 
 # --- at night, and in measures --------------------------------------------------------------------------------------
