@@ -79,6 +79,7 @@ def test_five_hundred_rooms_are_one_picture_and_the_garage_is_its_own(home: Hous
         expect(card(screen, first).get_by_test_id("flood-toggle")).to_be_in_viewport()
     expect(card(page, first)).to_contain_text(f"另有 {ROOMS - 1} 处报警")
     expect(card(small, first)).to_contain_text(f"{ROOMS - 1} more places")
+    expect(card(page, first).get_by_test_id("flood-toggle")).to_contain_text(f"火警 {ROOMS - 1}")
     desk.keep("flood-desk")
     phone.keep("flood-phone")
 

@@ -1,6 +1,6 @@
 /** What goes under an incident's dispatches in a flood: one line that says how much, a list for whoever asks. */
 import { useSignal, type Signal } from "@preact/signals";
-import type { Incident } from "../answers";
+import { KINDS, type Incident } from "../answers";
 import { pick, t } from "../i18n";
 import { incidentHref } from "../router";
 import { placeName } from "../known";
@@ -48,6 +48,14 @@ export function FloodLine({ members, open, list }: Folded) {
         {open.value ? "▾" : "▸"}
       </span>
       <b>{t("floodMore", { n: members.length })}</b>
+      {/* Somebody who smokes is not to be taken for one more fire. */}
+      {KINDS.map((kind) => [kind, members.filter((incident) => incident.kind === kind).length] as const)
+        .filter(([, n]) => n > 0)
+        .map(([kind, n]) => (
+          <span key={kind} class={`kind kind-${kind}`}>
+            <Icon name={kind} /> {t(kind)} {n}
+          </span>
+        ))}
       <span class="flood-hint">{t("floodTogether")}</span>
     </button>
   );
