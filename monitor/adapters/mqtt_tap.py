@@ -6,6 +6,7 @@ Not for the daemon's intake: aiomqtt acknowledges at enqueue, which is fine for 
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -16,6 +17,10 @@ from pydantic import SecretStr
 
 from monitor.ports import Message, TryAgain
 from rules.model import Micros
+
+_log = logging.getLogger("wanglou.mqtt_tap")
+# What the library logs of a lost connection is raised here as well; a command without a log would print it beside its own words.
+_log.addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,7 @@ class BrokerAddress:
         client = aiomqtt.Client(
             self.host, self.port, username=self.username, password=password, tls_context=self.tls,
             protocol=aiomqtt.ProtocolVersion.V5 if self.five else aiomqtt.ProtocolVersion.V311, keepalive=self.keepalive,
-            max_queued_incoming_messages=queue, max_queued_outgoing_messages=queue,
+            max_queued_incoming_messages=queue, max_queued_outgoing_messages=queue, logger=_log,
         )  # fmt: skip
         client.pending_calls_threshold = queue  # many at once are meant here, and no reason for a warning each
         return client

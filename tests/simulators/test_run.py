@@ -112,6 +112,11 @@ def feed(from_ms: int = 0, count: int = 6000) -> list[Heard]:
     return [(f.topic, f.payload) for f in islice(frames, count)]
 
 
+def statuses(heard: list[Heard]) -> set[str]:
+    """The topics on which somebody has said that it is there or gone."""
+    return {topic for topic, _ in heard if topic.endswith("/status")}
+
+
 def without_gateway(heard: list[Heard]) -> list[Heard]:
     """The connection's own word comes between; all else is the feed."""
     return [h for h in heard if h[0] != GATEWAY]
@@ -188,6 +193,8 @@ def test_a_killed_run_is_told_by_its_will_and_a_new_one_says_it_is_back(tmp_path
         before = len(listener.heard)
         with Run(tmp_path, broker.port) as run:
             listener.wait_for(lambda heard: (GATEWAY, b"online") in heard[before:])
+            # One that is ended in its first moment has not said yet who is there.
+            listener.wait_for(lambda heard: len(statuses(heard[before:])) == len(lakeside().things))
             assert run.end()[0] == 0
         with listening(broker.port) as late:
             late.wait_for(lambda _: len(late.retained) == len(lakeside().things))
