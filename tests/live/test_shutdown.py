@@ -167,6 +167,34 @@ def counted(influx: InfluxDB) -> int:
         return int(json.load(answer)["results"][0]["series"][0]["values"][0][1])
 
 
+def test_a_channel_that_left_the_site_file_is_no_trouble_any_more(
+    tmp_path: Path, broker: Mosquitto, heard: Hook
+) -> None:
+    config = site(tmp_path / "site", mqtt=broker.port, webhook=heard.url)
+    heard.status = 404
+    daemon = Wanglou(config)
+    with daemon:
+        publish(broker.port, [reading(2.5)])
+        daemon.wait_for(lambda: condition_of_channel(config) == ["active"], "it is refused for good")
+    with daemon:
+        publish(broker.port, [reading(0.1, "smoke-2")])
+        daemon.wait_for(partial(has, daemon, 2), "it is at work")
+    assert condition_of_channel(config) == ["active"], "a channel that is still there proves itself by its next push"
+    left = yaml.safe_load(config.read_text("utf-8"))
+    del left["channels"]["hook"]
+    left["stations"][0]["recipients"] = ["topics"]
+    config.write_text(yaml.safe_dump(left, allow_unicode=True), "utf-8")
+    with daemon:
+        daemon.wait_for(lambda: condition_of_channel(config) == ["returned"], "nobody can mend what is not there")
+
+
+def condition_of_channel(config: Path) -> list[str]:
+    """Of the incidents about a channel of ours."""
+    rows = in_ledger(config.parent / "data", "SELECT record FROM incident")
+    found = [json.loads(row[0]) for row in rows]
+    return [record["condition"] for record in found if record["group"] == "system/channel:hook"]
+
+
 # --- SIGHUP ----------------------------------------------------------------------------------------------------------
 
 HEAT = """
