@@ -157,6 +157,28 @@ def test_a_record_that_was_adopted_repeats_no_key_though_one_reading_called_twic
     assert not set(keys(said)) & set(keys(later))
 
 
+def test_whoever_rides_by_the_ledgers_record_is_called_by_its_lead_alone() -> None:
+    hall, device = replace(FLAT, key="x/hall"), replace(SMOKE, key="x/t", zone="x/hall")
+    where = Neighbourhood(
+        zones={z.key: z for z in (FLAT, hall)},
+        stations=(station("east", Recipient("robot"), zones=("x/flat", "x/hall")),),
+        devices={d.key: d for d in (SMOKE, device)},
+        plan=Plan({"a": person("a", "sms")}, {"east": Roster(("a",))}),
+    )
+    machine = Engine(BOOK, where)
+    smoke(machine, T0)
+    machine.handle(Reading(T0, "x/t", {"smoke": True}))
+    first, second = machine.open_incidents
+    assert machine.incident(second.id) == second
+    machine.reconcile([first, replace(second, lead=ONE)], second.id)
+    said = machine.handle(Tick(T0 + MINUTE))
+    assert {e.incident for e in said if isinstance(e, Push)} == {ONE}
+    machine.handle(Move(T0 + MINUTE, second.id, Verb.RESOLVE, "li"))
+    machine.handle(Move(T0 + MINUTE, second.id, Verb.RESET, "li"))
+    machine.handle(Move(T0 + MINUTE, second.id, Verb.CLOSE, "li", disposition=Disposition.FIRE))
+    assert machine.incident(second.id) is None
+
+
 def test_an_incident_in_test_is_closed_when_its_alarm_has_ended_like_any_other() -> None:
     machine = Engine(BOOK, places(person("a", "sms")))
     machine.handle(Suppress(T0, Measure.TEST, "x/s", "li", "check", T0 + HOUR))
@@ -244,6 +266,12 @@ def test_a_neighbour_in_place_of_the_station_is_asked_to_verify_too() -> None:
     ]
 
 
+def test_in_place_of_the_station_those_on_duty_are_called_while_they_have_a_way_that_was_not_used() -> None:
+    machine = Engine(BOOK, places(person("a", "sms", "ring", "mail"), stations=(EAST, station("west", Recipient("w")))))
+    smoke(machine, T0)
+    assert keys(answer(machine, T0 + 1, "dispatch-1/robot", Outcome.DEAD)) == ["around1-1/mail@a"]
+
+
 # --- at night, and in measures --------------------------------------------------------------------------------------
 
 
@@ -273,3 +301,13 @@ def test_what_people_report_is_no_detector_under_test() -> None:
     machine = Engine(said, places(person("a", "sms")))
     machine.handle(Suppress(T0, Measure.TEST, "x/flat", "li", "check", T0 + HOUR))
     assert "dispatch-1/robot" in keys(machine.handle(Reading(T0 + 1, "x/report-flat", {"reported": "fire"})))
+
+
+def test_the_end_of_one_drill_ends_no_other() -> None:
+    machine = Engine(BOOK, places(person("a", "sms")))
+    for subject in ("x/s", "x/flat"):
+        machine.handle(Suppress(T0, Measure.DRILL, subject, "li", "drill", T0 + HOUR))
+    for drill in ("sup-000001", "sup-000002"):
+        machine.handle(Reading(T0 + 1, "x/s", {"smoke": True}, exercise=drill))
+    machine.handle(Restore(T0 + 2, "sup-000001", "li"))
+    assert [i.exercise for i in machine.open_incidents] == ["sup-000002"]
