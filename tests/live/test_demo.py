@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.request
 from pathlib import Path
 
@@ -25,6 +26,23 @@ def alive(pid: int) -> bool:
 def story(demo: Demo) -> str:
     """Where the neighbourhood is in its story, as it keeps it."""
     return (demo.folder / "story.json").read_text("utf-8")
+
+
+def test_what_the_phone_shows_is_tapped_and_a_code_on_a_wall_opens(tmp_path: Path) -> None:
+    with Demo(tmp_path / "demo", "--speed", "4") as demo:
+        demo.wait_for(lambda: tapped(demo), "a call with its link", 60)
+        called = next(iter(demo.incidents()))
+        with urllib.request.urlopen(tapped(demo)[0], b"verb=acknowledge", timeout=10) as answer:
+            assert answer.status == 200
+        demo.wait_for(lambda: demo.incidents()[called]["state"] == "acknowledged", "it is acknowledged", 10)
+        wall = demo.get("/api/v1/zones/hupan/garage-west/report-link")["url"]
+        with urllib.request.urlopen(wall, timeout=10) as answer:
+            assert "车库西区" in answer.read().decode()
+
+
+def tapped(demo: Demo) -> list[str]:
+    """The links that the phones show."""
+    return re.findall(rf"http://127\.0\.0\.1:{demo.port}/a/\S+", demo.said)
 
 
 def test_from_one_command_to_a_dispatched_incident_and_on_where_it_stopped(tmp_path: Path) -> None:
