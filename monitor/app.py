@@ -158,7 +158,7 @@ class Daemon:
     async def _recover(self) -> None:
         rows = await self.panel.recover()
         engine = self.lookout.engine
-        log.info("recovered", rows=rows, devices=engine.device_count, open_incidents=len(engine.open_incidents))
+        log.info("recovered", rows=rows, devices=engine.device_count, open_incidents=engine.open_count)
         # Who did not run did not listen: nobody has fallen silent meanwhile, and the feed will tell when it is well.
         self.inbox.since(Trouble(engine.now or self.clock.now(), RESTART, True))
         self._troubles["feed"] = "not connected yet"
@@ -465,7 +465,7 @@ class Daemon:
                 for name, c in counts.items()
                 for outcome, n in (("accepted", c.accepted), ("retry", c.retried), ("dead", c.dead))
             },
-            open_incidents=len(self.lookout.engine.open_incidents),
+            open_incidents=self.lookout.engine.open_count,
             commits=self.panel.commits,
             tape_rows=self.ledger.last_seq,
             tape_bytes=self.ledger.tape_bytes,

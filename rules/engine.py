@@ -159,6 +159,11 @@ class Engine:
         """Oldest first."""
         return list(self._response.open)
 
+    @property
+    def open_count(self) -> int:
+        """How many incidents are open."""
+        return self._response.open_count
+
     def incident(self, key: str) -> Incident | None:
         """One that is open; O(1)."""
         return self._response.get(key)

@@ -111,6 +111,11 @@ class Response:
         return case.incident if case is not None else None
 
     @property
+    def open_count(self) -> int:
+        """How many there are."""
+        return len(self._cases)
+
+    @property
     def swaps(self) -> list[Swap]:
         """The swaps of shifts that are not over."""
         return self._caller.swaps

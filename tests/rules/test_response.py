@@ -100,6 +100,12 @@ def test_accepted_makes_it_dispatched_once() -> None:
     assert watch.receipt(3, "1/dispatch-1/hook") == ["1 push_accepted dispatch-1 hook"]
 
 
+def test_an_open_incident_is_found_by_its_id() -> None:
+    watch = burning()
+    assert watch.engine.incident(incident(1)) == watch.case()
+    assert (watch.engine.incident(incident(2)), watch.engine.open_count) == (None, 1)
+
+
 def test_a_refused_attempt_does_not() -> None:
     watch = burning()
     said = watch.receipt(2, "1/dispatch-1/hook", Outcome.RETRY)
