@@ -27,6 +27,7 @@ from rules.model import (
     Push,
     PushSettled,
     Reading,
+    Receipt,
     Step,
     Suppression,
     SuppressionChanged,
@@ -214,11 +215,15 @@ def test_who_takes_it_takes_back_every_call_that_was_not_delivered(events: list[
 @prove(100)
 @given(told())
 def test_nothing_is_called_that_is_withdrawn_or_of_an_incident_that_is_over(events: list[Event]) -> None:
+    """And nothing is withdrawn twice, but when a provider's refusal crosses it."""
     watched = Watched()
-    for _, effects in watched.play(events):
+    withdrawn: set[str] = set()
+    for event, effects in watched.play(events):
         for effect in effects:
             if isinstance(effect, PushSettled) and effect.outcome is Outcome.WITHDRAWN:
                 assert effect.key in watched.pushes
+                assert effect.key not in withdrawn or isinstance(event, Receipt)
+                withdrawn.add(effect.key)
         over = [i for i in watched.records.values() if i.state in (IncidentState.RESOLVED, IncidentState.CLOSED)]
         assert not [key for incident in over for key in watched.undelivered(incident.id)]
         assert not watched.timers() & {("ladder", i.id, which) for i in over for which in ("next", "two")}

@@ -183,13 +183,15 @@ _devices = st.sampled_from(sorted(DEVICES))
 
 @st.composite
 def _happening(draw: st.DrawFn, at: Micros) -> list[Happening]:
-    match draw(st.sampled_from("rrrrrrrffmmmmmaaaaaassluxxxte")):
+    match draw(st.sampled_from("rrrrrrrffpppmmmmmaaaaaassluxxxte")):
         case "r":
             return [_reading(draw, at, draw(_devices), draw(st.sampled_from(_SAYS)))]
         case "f":
             said = draw(st.sampled_from(_SAYS[:4]))
             devices = draw(st.lists(st.sampled_from([d for d in DEVICES if d[0] == "a"]), min_size=2, unique=True))
             return [Reading(at, f"q/{device}", said) for device in devices]
+        case "p":
+            return _twice(draw, at)
         case "m":
             return [Touch(at, draw(st.integers(0, 6)), draw(st.sampled_from(_MOVES)))]
         case "a":
@@ -211,6 +213,23 @@ def _happening(draw: st.DrawFn, at: Micros) -> list[Happening]:
         case _:
             calm = {"smoke": False, "smoke_density": 0.0, "battery": 90.0, "fault": False}
             return [Reading(at, f"q/{device}", calm) for device in DEVICES]
+
+
+def _twice(draw: st.DrawFn, at: Micros) -> list[Happening]:
+    """A flood, people who have done something about it or nothing, and danger in the same house when it is over, or still runs."""
+    first, second = draw(st.sampled_from(_SAYS[:7])), draw(st.sampled_from(_SAYS[:4]))
+    house: list[Happening] = [
+        Reading(at, f"q/{device}", first) for device in DEVICES if device[0] == "a" and device[-1] == "1"
+    ]
+    done = draw(st.sampled_from((None, (Verb.ACKNOWLEDGE,), (Verb.RESOLVE,), _ENDING)))
+    moved = [Touch(at + SECOND, draw(st.integers(0, 4)), done)] if done else []
+    later = at + draw(st.sampled_from((2, 61, 90))) * SECOND
+    fresh, n = draw(st.sampled_from((Freshness.LIVE, Freshness.LIVE, Freshness.LATE))), draw(st.integers(1, 4))
+    return [
+        *house,
+        *moved,
+        Reading(later, f"q/a{n}-2", second, fresh, later - 200 * SECOND if fresh is Freshness.LATE else None),
+    ]
 
 
 def _reading(draw: st.DrawFn, at: Micros, device: str, said: dict[str, Value]) -> Reading:
@@ -235,6 +254,7 @@ def _histories(draw: st.DrawFn) -> list[Happening]:
     for gap in draw(st.lists(st.sampled_from((0, 0, 0, 1, 1, 2, 5, 14, 40, 130, 400)), min_size=8, max_size=45)):
         at += gap * SECOND
         out += draw(_happening(at))
+        at = out[-1].at
     return out
 
 
@@ -276,6 +296,7 @@ class _Stage:
                     yield Reading(at, device if choice == 1 else place, values, exercise=drill)
                 else:
                     yield Suppress(at, Measure.DRILL, device, "li", "every month", at + 20 * MINUTE)
+                    yield Reading(at, device, values, exercise=self._drills[-1][0])
             case Lift(at, choice):
                 if self._measures:
                     yield Restore(at, self._measures[-1 - choice % len(self._measures)], "li")
