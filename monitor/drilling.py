@@ -19,9 +19,9 @@ Inject: TypeAlias = Callable[[Message], Awaitable[None]]
 
 FIRES: tuple[Mapping[str, Value], ...] = (
     {"smoke": True}, {"heat": True}, {"call_point": True}, {"flame": True}, {"gas": True}, {"co_alarm": True}, {"discharged": True},
-    {"thermal_max": 200.0}, {"port_temperature": 130.0},
+    {"thermal_max": 200.0}, {"port_temperature": 130.0}, {"smoke_density": 1.0}, {"temperature": 90.0},
 )  # fmt: skip
-"""What devices say in a fire, the plainest first: each alone is enough for the shipped rules that know it."""
+"""What devices say in a fire, the plainest first: each alone is enough for a rule that compares it without looking back in time."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -163,6 +163,9 @@ export interface Order {
 
 export const suppress = (order: Order): Promise<Suppression> => post("/suppressions", order);
 
+/** A drill at one detector: announced, and a reading made up for it at the sensor's own topic. */
+export const startDrill = (order: { device: string; by: string; why: string; minutes: number }): Promise<unknown> => post("/drills", order);
+
 export const restore = (id: string, by: string): Promise<Suppression> =>
   post(`/suppressions/${encodeURIComponent(id)}/restore`, { by });
 

@@ -27,6 +27,11 @@ export function endOf(measure: Measure, now: number, length: number): number {
   return now + Math.min(length, TERMS[measure].longest - 60_000);
 }
 
+/** Whole minutes from now until a moment as a form writes it, at least one and at most a drill's four hours. */
+export function minutesUntil(until: string, now: number): number {
+  return Math.min(240, Math.max(1, Math.round((Date.parse(until) - now) / 60_000)));
+}
+
 const SHELVABLE: ReadonlySet<Kind> = new Set(["SUPERVISORY", "FAULT"]);
 
 /** Rules that may be shelved one by one: never a fire's or a prealarm's. */

@@ -337,7 +337,7 @@ export const WORDS = dictionary({
   about_test: ["所有报警（包括火警）只记录不推送，最长 12 小时。现场须有人看守。", "No alarm pages, FIRE included, at most 12 h. Somebody must stand there."],
   about_works: ["区域内预警和监管报警不推送，最长 24 小时。火警照常推送。须写补偿措施。", "Pre-alarm and supervisory of the zone do not page, at most 24 h. Fire pages. Say what is done instead."],
   about_impaired: ["登记探测缺失及负责人，最长 30 天。仍能报警的照常推送。须写补偿措施。", "Somebody answers for missing detection, at most 30 days. What still alarms pages. Say what is done instead."],
-  about_drill: ["在此宣布演习，最长 4 小时。带演习编号的读数按演习处理：有演习标记，不算真实火情。真实火情照常推送，并立即结束演习。", "Announces a drill here, at most 4 h. Readings with its number are made up and marked as a drill. A real fire pages as ever and ends the drill at once."],
+  about_drill: ["选一个设备，就在它的主题上发出一次演习报警，一直走到人；只选分区则只宣布演习。全程带演习标记，真实火情照常推送，并立即结束演习。最长 4 小时。", "With a device: an exercise alarm is made up at its own topic and goes all the way to people. With a zone alone: the drill is only announced. Everything is marked as a drill; a real fire pages as ever and ends it at once. At most 4 h."],
   doShelve: ["搁置", "Shelve"],
   doTest: ["测试", "Test"],
   doWorks: ["施工（动火）作业", "Works permit"],

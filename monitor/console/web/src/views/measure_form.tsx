@@ -2,11 +2,11 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useId, useLayoutEffect, useRef } from "preact/hooks";
 import { MEASURES, type Device, type Measure } from "../answers";
-import { readDevices, suppress } from "../api";
+import { readDevices, startDrill, suppress } from "../api";
 import { serverNow } from "../clock";
 import { localInput } from "../format";
 import { pick, t } from "../i18n";
-import { endOf, shelvable, TERMS } from "../measures";
+import { endOf, minutesUntil, shelvable, TERMS } from "../measures";
 import { whoActs } from "../person";
 import { live, readHealth, refresh, rules, zones } from "../store";
 import type { Key } from "../words";
@@ -75,7 +75,10 @@ export function MeasureForm({ draft, onEnd }: Props) {
     error.value = null;
     try {
       const by = await whoActs();
-      if (by !== null) {
+      if (by !== null && measure.value === "drill" && device.value !== "") {
+        await startDrill({ device: device.value, by, why: why.value.trim(), minutes: minutesUntil(until.value, serverNow()) });
+        onEnd();
+      } else if (by !== null) {
         await suppress({
           measure: measure.value,
           subject: device.value || zone.value,
