@@ -191,6 +191,9 @@ def _devices_and_history(desk: Screen, phone: Screen) -> None:
         screen.page.get_by_test_id("filter").fill("")
         screen.page.wait_for_timeout(500)
         screen.keep(f"devices-{view}")
+    phone.go("/reports")
+    expect(phone.page.get_by_test_id("label-zone")).to_be_visible(timeout=SOON)
+    assert phone.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], "names as long as they are"
     page = desk.go("/devices/hupan/charger-07")
     expect(page.get_by_test_id("chart").locator("canvas").first).to_be_visible(timeout=SOON)
     page.get_by_test_id("range-15m").click()
