@@ -296,4 +296,4 @@ def test_a_drill_is_started_at_a_detector_and_goes_the_whole_way(home: House, de
     desk.go("/")
     card = page.locator('[data-look="drill"]')
     expect(card).to_contain_text("李工 · 月度演习", timeout=SOON)
-    assert [drill["device"] for drill in home.daemon.get("/api/v1/drills")["items"]] == ["site0/z0-a"]
+    assert [drill["subject"] for drill in home.daemon.get("/api/v1/drills")["items"]] == ["site0/z0-a"]
