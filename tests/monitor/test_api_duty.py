@@ -190,7 +190,7 @@ async def test_a_measure_from_taking_it_to_its_end() -> None:
         again = await api.post(f"/api/v1/suppressions/{taken['id']}/restore", {"by": "值班站长"}, 409)
         await api.post("/api/v1/suppressions/sup-000009/restore", {"by": "值班站长"}, 404)
     assert taken == TEST | {
-        "id": "sup-000001", "rule": "", "compensation": "", "since": "2026-11-22T00:00:00Z", "ended_at": None, "ended_by": "",
+        "id": "sup-000001", "rule": "", "compensation": "", "since": "2026-11-22T00:00:00Z", "ended_at": None, "ended_by": "", "note": "",
     }  # fmt: skip
     assert listed["items"] == [taken]
     assert (ended["ended_at"], ended["ended_by"]) == ("2026-11-22T00:00:00Z", "值班站长")
