@@ -68,10 +68,8 @@ class Floods:
         return flood.lead if flood is not None and flood.on else ""
 
     def led_by(self, scope: str, incident: str) -> None:
-        """From now on this one speaks; empty: none does, and the next alarm pages for itself."""
-        flood = self._floods.get(scope)
-        if flood is not None:
-            flood.lead = incident
+        """From now on this one speaks; empty: none does, and the next alarm pages for itself. Raises KeyError where no alarm ever was."""
+        self._floods[scope].lead = incident
 
     def news(self, scope: str) -> int:
         """How many alarms the flood has, if more than the last summary told of; else 0."""

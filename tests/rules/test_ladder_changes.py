@@ -296,8 +296,11 @@ def test_what_still_holds_in_the_zone_pages_when_the_permit_ends_also_where_time
     assert any(key.startswith("dispatch-") for key in keys(machine.handle(Tick(T0 + 3 * MINUTE))))
 
 
-def test_what_people_report_is_no_detector_under_test() -> None:
-    said = book(rule("report", "FIRE", 'reported == "fire"', ("human_report",)))
+@pytest.mark.parametrize("zone", [False, True], ids=["alone", "counted in its zone"])
+def test_what_people_report_is_no_detector_under_test(zone: bool) -> None:
+    one = rule("report", "FIRE", 'reported == "fire"', ("human_report",))
+    counted = rule("report", "FIRE", 'count(reported == "fire") >= 1', ("human_report",), subject="zone")
+    said = book(counted if zone else one)
     machine = Engine(said, places(person("a", "sms")))
     machine.handle(Suppress(T0, Measure.TEST, "x/flat", "li", "check", T0 + HOUR))
     assert "dispatch-1/robot" in keys(machine.handle(Reading(T0 + 1, "x/report-flat", {"reported": "fire"})))
