@@ -667,8 +667,10 @@ class Response:
         if not self._counts(case.incident):
             return False
         scope = self._scope(case.incident)
+        certain = case.sent == case.asked
         if self._floods.calm(at, scope):
-            self._part(case)
+            if certain:
+                self._part(case)
             return False
         lead = self._cases.get(self._floods.lead(scope))
         if lead is case:
@@ -678,6 +680,8 @@ class Response:
                 self._ride(at, lead, case, out)
                 return True
             return False  # danger graver than all, but doubtful: somebody must look, and nobody else's ladder stands still for it
+        if case.incident.lead and not certain:
+            return False
         self._part(case)
         self._lead(at, scope, case, out)
         if lead is not None:

@@ -93,6 +93,29 @@ def test_danger_that_is_graver_but_doubtful_is_looked_at_though_it_rides() -> No
     assert any(key.startswith("1/call1-1/") for key in house.tick(120))
 
 
+def test_what_rides_is_looked_at_and_still_rides_when_the_flood_is_over_and_the_graver_danger_doubtful() -> None:
+    house = flood(battery=10.0)
+    assert "2/verify-2/robot" in house.says(TOO_LATE, "a2-2", LATE, smoke=True)
+    assert house.case(2).lead == incident(1)
+    assert "2/dispatch-3/robot" in house.says(TOO_LATE + 1, "a2-2", smoke=True)
+    assert house.case(2).lead == ""
+
+
+def test_a_rider_does_not_lead_on_doubtful_evidence_when_its_own_lead_was_raised_again_in_doubt() -> None:
+    house = House()
+    for device in ("a1-1", "a1-2", "a2-1", "a3-1"):
+        house.says(0, device, battery=10.0)
+    house.move(1, Verb.ACKNOWLEDGE, 1)
+    house.says(2, "a4-1", battery=10.0)
+    for device in ("a1-1", "a1-2"):
+        house.says(3, device, battery=90.0)
+    assert house.says(230, "a1-1", LATE, smoke=True) != []
+    for device in ("a2-2", "a3-2"):
+        house.says(231, device, LATE, smoke=True)
+    assert "4/verify-2/robot" in house.says(232, "a4-2", LATE, smoke=True)
+    assert (house.case(4).lead, house.case(4).state) == (incident(1), "raised")
+
+
 def test_a_flood_of_doubtful_evidence_asks_for_one_look_at_last() -> None:
     """A gateway that was away tells of a whole night at once."""
     house = House()

@@ -362,7 +362,12 @@ def test_only_one_as_grave_in_the_same_house_speaks_for_another(events: list[Eve
     certain: dict[str, int] = {}
     for _, effects in watched.play(events):
         for entry in (e for e in effects if isinstance(e, Entry) and e.detail.get("evidence") == Freshness.LIVE):
-            rank = Kind(str(entry.detail["kind"])).rank
+            kind = (
+                watched.records[entry.incident].kind
+                if entry.step is Step.CONFIRMED
+                else Kind(str(entry.detail["kind"]))
+            )
+            rank = kind.rank
             certain[entry.incident] = min(rank, certain.get(entry.incident, rank))
         found = {incident.id: incident for incident in watched.open()}
         riders: dict[str, int] = {}
@@ -428,5 +433,5 @@ def test_the_histories_are_worth_their_name() -> None:
         f"incident.{name}" for name in ("dispatch", "call", "reinforce", "handover", "warning", "overdue", "verify")
     }
     assert types | {"incident.flood", "incident.update", "spread", "around", "withdrawn"} <= set(seen), seen
-    assert {"exercise raised", "exercise acknowledged", "exercise closed"} <= set(seen), seen
+    assert {"exercise raised", "exercise dispatched", "exercise closed"} <= set(seen), seen
     assert LADDERS[Kind.FIRE].times == 10
