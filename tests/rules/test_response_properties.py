@@ -232,19 +232,24 @@ def test_nothing_is_called_that_is_withdrawn_or_of_an_incident_that_is_over(even
 @prove(100)
 @given(told())
 def test_a_fire_that_nobody_has_taken_is_being_called_for(events: list[Event]) -> None:
-    """Its ladder is being climbed, or stands at its end, or one that is as grave and not over speaks for it."""
+    """Its ladder is being climbed, or stands at its end, or one that is not over speaks for it."""
     watched = Watched()
     exhausted: set[str] = set()
+    sent: set[str] = set()
     for _, effects in watched.play(events):
         for effect in effects:
             if isinstance(effect, Entry) and effect.step is Step.EXHAUSTED:
                 exhausted.add(effect.incident)
+            elif isinstance(effect, Entry) and effect.step is Step.REALARM:
+                sent.discard(effect.incident)
             elif isinstance(effect, Push) and effect.step.startswith("dispatch"):
                 exhausted.discard(effect.incident)
+                if effect.kind is Kind.FIRE:
+                    sent.add(effect.incident)
         timers = watched.timers()
         for incident in watched.open():
-            quiet = incident.suspected or incident.withheld
-            if incident.kind is not Kind.FIRE or incident.state not in UNHEARD or quiet:
+            # what is a fire by doubtful evidence only is looked at, not called for
+            if incident.state not in UNHEARD or not (incident.id in sent or incident.lead):
                 continue
             lead = watched.records.get(incident.lead)
             if lead is None:
