@@ -433,7 +433,8 @@ class Response:
         case.advice, case.reading = alarm.advice, dict(alarm.reading)
         if alarm.evidence is Freshness.RETAINED or case.incident.withheld:
             return
-        case.begin(at)
+        if alarm.evidence is Freshness.LIVE or ("ladder", case.incident.id, "next") not in self._timers:
+            case.begin(at)  # otherwise: who is being called for what is certain goes on being called
         case.asked = case.incident.kind.rank
         if alarm.evidence is not Freshness.LIVE:
             if not self._rides(at, case, out):

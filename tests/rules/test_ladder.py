@@ -197,6 +197,24 @@ def test_what_was_accepted_before_the_acknowledgement_is_not_withdrawn_the_rest_
     assert [(e.outcome, e.next_at) for e in late if isinstance(e, PushSettled)] == [(Outcome.WITHDRAWN, None)]
 
 
+def test_a_doubtful_fire_does_not_begin_the_ladder_of_a_live_pre_alarm_anew() -> None:
+    group = book(rule("fire", "FIRE", "smoke", group="g"), rule("warm", "PREALARM", "temperature > 46", group="g"))
+    zone = Zone("x/flat", "x", Text("户", "flat"), "dwelling")
+    device = Device("x/s", "x", "smoke_detector", "x/flat", Text("烟感", "smoke"))
+    east = Station("east", Text("东", "East"), frozenset({"x/flat"}), (Recipient("robot"),))
+    on_duty = plan(person("a", "sms", "ring", "mail"))
+    machine = Engine(
+        group,
+        Neighbourhood(zones={zone.key: zone}, stations=(east,), devices={device.key: device}, sla={}, plan=on_duty),
+    )
+    machine.handle(Reading(T0, "x/s", {"temperature": 50.0}))
+    asked = machine.handle(Reading(T0 + 10 * SECOND, "x/s", {"smoke": True}, Freshness.LATE))
+    assert [key.partition("/")[0] for key in keys(asked)] == ["verify-2", "verify-2"]
+    called = machine.handle(Tick(T0 + 31 * SECOND))
+    # It goes on where it stood, now at the pace of a fire; nobody is sent for one, and nothing spreads.
+    assert {key.partition("/")[0] for key in keys(called)} == {"call1-2", "call2-2"}
+
+
 # --- shifts and swaps -----------------------------------------------------------------------------------------------
 
 
