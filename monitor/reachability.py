@@ -206,12 +206,12 @@ class _Climb:
             case Target.STATION:
                 return self._heard(self._way.listening(first))
             case Target.NEIGHBOUR:
-                there = self._way.next_station(self._group.stations, self._called)
-                if there is None:
-                    return False
-                self._called.add(there.key)
-                heard = self._heard(self._way.listening(there))
-                return self._named(there, Target.DUTY) or heard
+                while (there := self._way.next_station(self._group.stations, self._called)) is not None:
+                    self._called.add(there.key)
+                    heard = self._heard(self._way.listening(there))
+                    if self._named(there, Target.DUTY) or heard:
+                        return True
+                return False
             case Target.AUTHORITY:
                 above, self._above = self._above, []
                 return sum(self._heard(self._way.listening(station)) for station in above) > 0

@@ -58,6 +58,26 @@ def name_oneself(page: Page, name: str) -> None:
     page.get_by_test_id("person-save").click()
 
 
+def test_a_drill_is_started_at_a_detector_and_goes_the_whole_way(home: House, desk: Screen) -> None:
+    page = desk.open(home.token)
+    desk.go("/coverage")
+    page.get_by_test_id("new-measure").click()
+    page.get_by_test_id("measure-drill").click()
+    page.get_by_test_id("measure-zone").select_option("site0/z0")
+    page.get_by_test_id("measure-device").select_option("site0/z0-a")
+    page.get_by_test_id("measure-why").fill("月度演习")
+    page.get_by_test_id("measure-take").click()
+    name_oneself(page, "李工")
+    expect(page.get_by_test_id("measure-form")).to_have_count(0, timeout=SOON)
+    desk.go("/")
+    card = page.locator('[data-look="drill"]')
+    expect(card).to_contain_text("李工 · 月度演习", timeout=SOON)
+    (drill,) = home.daemon.get("/api/v1/drills")["items"]
+    assert drill["subject"] == "site0/z0-a"
+    home.daemon.call("POST", f"/api/v1/drills/{drill['id']}/end", {"by": "李工"})
+    expect(card).to_have_count(0, timeout=SOON)
+
+
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_it_can_be_read_and_is_reached_by_keyboard(
     browser: Browser, home: House, theme: Literal["dark", "light"]
@@ -280,20 +300,3 @@ def deliver(screen: Screen, message: str) -> None:
         "ServiceWorker.deliverPushMessage", {"origin": screen.origin, "registrationId": known[0], "data": message}
     )
     wire.detach()
-
-
-def test_a_drill_is_started_at_a_detector_and_goes_the_whole_way(home: House, desk: Screen) -> None:
-    page = desk.open(home.token)
-    desk.go("/coverage")
-    page.get_by_test_id("new-measure").click()
-    page.get_by_test_id("measure-drill").click()
-    page.get_by_test_id("measure-zone").select_option("site0/z0")
-    page.get_by_test_id("measure-device").select_option("site0/z0-a")
-    page.get_by_test_id("measure-why").fill("月度演习")
-    page.get_by_test_id("measure-take").click()
-    name_oneself(page, "李工")
-    expect(page.get_by_test_id("measure-form")).to_have_count(0, timeout=SOON)
-    desk.go("/")
-    card = page.locator('[data-look="drill"]')
-    expect(card).to_contain_text("李工 · 月度演习", timeout=SOON)
-    assert [drill["subject"] for drill in home.daemon.get("/api/v1/drills")["items"]] == ["site0/z0-a"]

@@ -439,7 +439,10 @@ async def test_a_refused_subscription_is_trouble(protocol: str, connack: str) ->
 
     async with listener(allow_one_of_three) as port, intake(MqttSettings(HOST, port, protocol=protocol)) as one:
         await until(lambda: one.active("subscription"), "it is noticed")
-        assert one.active("subscription") == "the broker refuses to let us hear wl/+/+/up: mend its access list"
+        assert (
+            one.active("subscription")
+            == "the broker refuses to let us hear wl/+/+/up, wl/+/incidents/+/move: mend its access list"
+        )
         assert one.active() is None
 
 

@@ -75,12 +75,12 @@ MAIL = {"kind": "email", "host": "mail.example", "sender": "wanglou@example.com"
         ({"kind": "sms", "gateway": ALIYUN}, "channels.it: gateway.sign_name is missing (short messages need"),
         (
             {"kind": "sms", "gateway": {**ALIYUN, "sign_name": "望楼", "parameters": {"a": "{titel}"}}},
-            "channels.it.gateway.parameters.a: there is no placeholder {titel} (there is asked, incident, key",
+            "channels.it.gateway.parameters.a: there is no placeholder {titel} (there is address, asked, callback, incident, key",
         ),
         ({"kind": "sms", "gateway": {"kind": "twilio"}}, "channels.it.gateway: there is no kind twilio (there is 'gen"),
         (
             {"kind": "sms", "gateway": {**GENERIC, "body": {"x": "{password}"}}},
-            "channels.it.gateway: there is no placeholder {password} (there is asked",
+            "channels.it.gateway: there is no placeholder {password} (there is address, asked",
         ),
         ({"kind": "sms", "gateway": {**GENERIC, "body": {}, "form": {}}}, "body and form stand both here (a request"),
         ({"kind": "sms", "gateway": {**GENERIC, "method": "GET", "form": {}}}, "a GET has no body (write its para"),
