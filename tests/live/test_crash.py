@@ -25,7 +25,7 @@ from tests.servers import HOST, mosquitto
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
-CRASHES = int(os.environ.get("WANGLOU_CRASHES", "20"))
+CRASHES = int(os.environ.get("WANGLOU_CRASHES", "12"))
 SEED = int(os.environ.get("WANGLOU_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
 SITES, ZONES = 20, 50
 RATE = 2500

@@ -86,7 +86,8 @@ def test_a_ledger_comes_to_the_same_again_and_a_changed_site_shows_as_a_diff(tmp
     other = wanglou("replay", data, "--diff", golden, "--config", config, cwd=tmp_path)
     assert other.code == 1
     assert other.out.startswith(f"--- {golden}\n+++ replay of {data}\n@@ -")
-    assert [text for text in other.out.splitlines() if text.startswith("-") and text.endswith(" 1 called duty")]
+    # Nobody takes the second fire, so its rung is climbed whatever the machine does meanwhile.
+    assert [text for text in other.out.splitlines() if text.startswith("-") and text.endswith(" called duty")]
 
 
 def _assert_as_recorded(data: Path, lines: list[str]) -> None:

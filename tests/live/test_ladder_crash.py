@@ -25,7 +25,7 @@ from tests.servers import HOST, mosquitto
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
-CRASHES = int(os.environ.get("WANGLOU_CRASHES", "10"))
+CRASHES = int(os.environ.get("WANGLOU_CRASHES", "6"))
 SEED = int(os.environ.get("WANGLOU_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
 ZONES = 1_000
 FIRE_EVERY, PATIENCE = 0.3, (1.0, 8.0)
