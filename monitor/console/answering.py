@@ -129,7 +129,7 @@ async def _page(request: web.Request, call: Call, note: str = "", *, status: int
     return sheet(
         Text(f"{_KINDS[incident.kind].zh} {place.zh}", f"{_KINDS[incident.kind].en} {place.en}"),
         note,
-        _heading(incident, place, zone.building if zone is not None else ""),
+        _heading(incident, place),
         _facts(incident, it.board.neighbourhood),
         "".join(f"<li>✓ {both(*_line(verb, row))}</li>" for verb, row in done).join(("<ul>", "</ul>")) if done else "",
         _buttons(incident, taken=any(row.detail.get("by") == who(call, it.board.neighbourhood) for _, row in done)),
@@ -140,14 +140,13 @@ async def _page(request: web.Request, call: Call, note: str = "", *, status: int
     )
 
 
-def _heading(incident: Incident, place: Text, building: str) -> str:
+def _heading(incident: Incident, place: Text) -> str:
     kind = _KINDS[incident.kind]
     drill = "<span class='kind drill'>演习 DRILL</span> " if incident.exercise else ""
     doubt = Text("疑似，请核实", "suspected, verify") if incident.suspected else Text("", "")
-    where = f"{building} {place.zh}".strip()
     return (
         f"<p>{drill}<span class='kind {incident.kind.value}'>{escape(kind.zh)} {escape(kind.en)}</span>"
-        f" {escape(doubt.zh)} {escape(doubt.en)}</p><h1>{both(where, f'{building} {place.en}'.strip())}</h1>"
+        f" {escape(doubt.zh)} {escape(doubt.en)}</p><h1>{both(place.zh, place.en)}</h1>"
         f"<p>{both(incident.title.zh, incident.title.en)}</p>"
     )
 

@@ -244,7 +244,7 @@ def _useless(error: LinkError) -> web.Response:
 
 
 def _place(zone: Zone) -> str:
-    return f"<h1>{both(f'{zone.building} {zone.name.zh}'.strip(), f'{zone.building} {zone.name.en}'.strip())}</h1>"
+    return f"<h1>{both(zone.name.zh, zone.name.en)}</h1>"
 
 
 def _form(zone: Zone, note: str = "", *, status: int = 200) -> web.Response:

@@ -94,7 +94,7 @@ async def test_the_page_says_what_and_where_in_chinese_first_and_does_nothing_by
     assert hand.yard.moves == []
     for words in (
         "火警 FIRE",
-        "b1 车库",
+        "车库",
         "Garage",
         "车库火警",
         "待接警",
