@@ -22,6 +22,9 @@ def test_reported_and_sealed_while_the_daemon_runs(tmp_path: Path) -> None:
     with house(tmp_path) as it:
         it.says("z1-a", smoke_density=0.05)
         incident = it.burns("z1-a")
+        it.daemon.wait_for(
+            lambda: it.daemon.get(f"/api/v1/incidents/{incident}")["incident"]["dispatched_at"], "somebody was sent", 15
+        )
         for verb in ("acknowledge", "on-scene", "resolve"):
             it.move(incident, verb)
         it.says("z1-a", smoke_density=0.02)
