@@ -161,6 +161,7 @@ class Daemon:
         log.info("recovered", rows=rows, devices=engine.device_count, open_incidents=engine.open_count)
         # Who did not run did not listen: nobody has fallen silent meanwhile, and the feed will tell when it is well.
         self.inbox.since(Trouble(engine.now or self.clock.now(), RESTART, True))
+        self.inbox.put(Trouble(0, RESTART, False))
         self._troubles["feed"] = "not connected yet"
         kept = {"feed", *(f"channel:{name}" for name in self.outbox.counts)}
         for source in engine.troubles:

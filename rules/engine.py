@@ -88,9 +88,12 @@ DOUBTED_FOR: Micros = 10 * SECOND
 """What a device says so soon after it was offline may be what its gateway had kept from before."""
 
 FEED = "feed"
-RESTART = "restart"
-"""Said first after a recovery, as of the last event before it: nobody was listened to since then, until the feed is well."""
 """The trouble in which we hear nothing of any device."""
+RESTART = "restart"
+"""Said first after a recovery, as of the last event before it: nobody was listened to since then, until the feed is well. Its end is said
+next, as of now: from here on somebody is there."""
+ABSENCE: Micros = 15 * SECOND
+"""Who was away for longer may have missed what people did meanwhile; a shorter restart changes nothing."""
 
 
 class Standing(NamedTuple):
@@ -134,6 +137,8 @@ class Engine:
         if at < self._now:
             at = self._now
         if self._timers.next_due <= at:
+            if type(event) is Trouble and event.source == RESTART and at - self._now > ABSENCE:
+                self._response.returned_to_duty(at)
             self._fire_due(at, out)
         self._now = at
         if type(event) is Reading:  # nearly all events are readings, and nearly all readings change nothing
@@ -562,7 +567,8 @@ class Engine:
             case Suppress() | Restore() | Swap():
                 self._ordered(at, event, out)
             case Trouble(source=source) if source == RESTART:
-                self._recall.listening = None
+                if event.active:
+                    self._recall.listening = None
             case Trouble():
                 self._trouble(at, event.source, event.active, event.detail, out)
             case BookChanged():

@@ -48,6 +48,8 @@ DEVICES_SHOWN = 20
 TWO_WAYS_AFTER: Micros = 5 * SECOND
 """A FIRE that two kinds of channel have not taken by then goes out over all that are left: whoever then answers within 10 s keeps the
 15 s of GB/T 45839-2025 5.10.4, even if every provider before hung."""
+HEARING: Micros = 5 * SECOND
+"""After an absence of ours: what waits in the broker is heard for so long before anybody is called for what came due."""
 UNNEEDED = "nobody need be called any more"
 ROUNDS_OF_AN_EVENT = 4 * len(Kind)
 """At most so many rounds does one event begin in one incident: for each kind to look and to come, and as many when it burns again."""
@@ -416,6 +418,19 @@ class Response:
             self._change(case, warned=(*case.incident.warned, goal))
             due = self._timers.due(("sla", case.incident.id, goal)) or at
             out.append(Entry(at, case.incident.id, Step.WARNED, {"goal": goal, "left": (due - at) / SECOND}))
+
+    def returned_to_duty(self, at: Micros) -> None:
+        """Nobody was here for a while. What came due meanwhile waits a little more: who acknowledged could not be heard, and must not see
+        the alarm handed to 119 all the same. Then the ladders go on with the rung they stood at, as far apart as ever.
+        """
+        for due, name in [timer for timer in self._timers if timer[0] <= at]:
+            what, incident, which = name
+            if what == "warn" and (self._timers.due(("sla", incident, which)) or 0) <= at + HEARING:
+                self._timers.cancel(name)  # no word that it is near comes after it was missed
+            elif what in ("ladder", "sla", "warn"):
+                self._timers.set(name, at + HEARING)
+                if which == "next":
+                    self._cases[incident].began += at + HEARING - due
 
     def finish(self, at: Micros, out: list[Effect]) -> None:
         """One `IncidentChanged` for each record that the event touched, and word of it for those who follow."""

@@ -198,8 +198,8 @@ class StepWords(Section):
     swap: SwapWords | None = None
     receipt: ReceiptWords | None = None
     trouble: TroubleWords | None = None
-    restart: Literal[True] | None = None
-    """The daemon is started again: its state goes through bytes and back."""
+    restart: Annotated[Literal[True] | Span | None, Field(union_mode="left_to_right")] = None
+    """The daemon is started again: its state goes through bytes and back. A span: it runs again now, after it was away for so long."""
     books: Texts = ()
     """Other books come into force."""
     expect: tuple[str, ...] = ()

@@ -16,8 +16,8 @@ from monitor.explanation import Explanation
 from monitor.rule_sources import sources
 from monitor.stories.lines import line
 from monitor.stories.reader import Restart, Story
-from rules.engine import Engine
-from rules.model import AlarmChanged, Effect, Incident, IncidentChanged, Micros, Neighbourhood, Tick
+from rules.engine import FEED, RESTART, Engine
+from rules.model import AlarmChanged, Effect, Incident, IncidentChanged, Micros, Neighbourhood, Tick, Trouble
 
 
 class Seen(NamedTuple):
@@ -68,8 +68,7 @@ class _Stage:
                 self._explain(self._story.start + asked[0].at, asked[0].rule, asked[1])
                 asked = next(questions, None)
             if isinstance(happening, Restart):
-                self._note(self._engine.handle(Tick(happening.at)))
-                self._engine = restarted(self._engine, self._neighbourhood)
+                self._restart(happening)
             else:
                 self._note(self._engine.handle(happening))
         while asked is not None:
@@ -77,6 +76,15 @@ class _Stage:
             asked = next(questions, None)
         self._note(self._engine.handle(Tick(self._story.end)))
         return self._played
+
+    def _restart(self, restart: Restart) -> None:
+        self._note(self._engine.handle(Tick(restart.at - restart.away)))
+        engine = self._engine = restarted(self._engine, self._neighbourhood)
+        if restart.away:
+            for trouble in (
+                Trouble(engine.now, RESTART, True), Trouble(restart.at, RESTART, False), Trouble(restart.at, FEED, False),
+            ):  # fmt: skip
+                self._note(engine.handle(trouble))
 
     def _explain(self, at: Micros, rule: str, subject: str) -> None:
         self._note(self._engine.handle(Tick(at)))

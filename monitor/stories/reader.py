@@ -65,6 +65,7 @@ class Restart(NamedTuple):
     """The daemon is started again."""
 
     at: Micros
+    away: Micros = 0
 
 
 class Expected(NamedTuple):
@@ -234,6 +235,14 @@ class _Reader:
             happenings += self._series((*path, "series", i), series, start)
         if len(happenings) > MOST_EVENTS:
             self._tell((*path, "series"), f"more than {MOST_EVENTS} readings", "split the test")
+        for i, step in enumerate(words.timeline):
+            back = start + step.at
+            if step.restart and any(back - step.restart < happening.at < back for happening in happenings):
+                self._tell(
+                    (*path, "timeline", i, "restart"),
+                    "something happens while it is away",
+                    "nobody hears it: let it come later",
+                )
         expected += self._moments((*path, "expect"), words.expect, start)
         happenings.sort(key=lambda happening: happening.at)
         expected.sort(key=lambda line: line.at)
@@ -262,7 +271,7 @@ class _Reader:
         elif step.trouble is not None:
             yield Trouble(at, step.trouble.source, step.trouble.active, step.trouble.detail)
         elif step.restart:
-            yield Restart(at)
+            yield Restart(at, 0 if step.restart is True else step.restart)
         elif step.books:
             if (book := self._books((*path, "books"), step.books)) is not None:
                 yield BookChanged(at, book)

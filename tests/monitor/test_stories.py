@@ -429,6 +429,13 @@ def test_all_mistakes_at_once() -> None:
     ]
 
 
+def test_nothing_is_heard_while_the_daemon_is_away() -> None:
+    away = {"at": "10m", "restart": "9m"}
+    told(steps({**SMOKE, "at": "1m"}, away, {**SMOKE, "at": "10m"}))
+    (wrong,) = mistakes(HALL + steps({**SMOKE, "at": "1m1s"}, away))
+    assert "timeline[1].restart: something happens while it is away" in wrong
+
+
 def test_a_file_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "latin.test.yaml").write_bytes("é".encode("latin-1"))
     for name, words in {"missing.test.yaml": "cannot be read", "latin.test.yaml": "is not UTF-8"}.items():
