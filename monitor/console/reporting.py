@@ -28,14 +28,17 @@ from monitor.links import LinkError, Links
 from monitor.photo import LARGEST, NotAPhoto, cleaned
 from monitor.report_desk import WORDS, Report, ReportKind
 from monitor.shelf import Shelf
-from rules.model import MINUTE, SECOND, Incident, Text, Zone
+from rules.model import MINUTE, SECOND, Incident, Micros, Text, Zone
 
 _log = structlog.get_logger("wanglou.console")
 
 WINDOW = 10 * MINUTE
-FROM_ONE_ADDRESS = 5
+FROM_ONE_PHONE = 10
+"""In any ten minutes, as are those below. Phones of one make behind one address look like one phone."""
+FROM_ONE_ADDRESS = 30
+"""Neighbours on mobile data share one; but nobody from one address alone can use up a zone."""
 FOR_ONE_ZONE = 60
-"""In any ten minutes. Wide enough for a whole floor that sees the same smoke."""
+"""Wide enough for a whole floor that sees the same smoke."""
 LONGEST_TEXT = 500
 LONGEST_CONTACT = 100
 UPLOADS = 8
@@ -58,11 +61,27 @@ class Reporting:
     take: Callable[[Report], Awaitable[Incident | None]]
     photos: Shelf
     contacts: Shelf
+    phones: Quota = field(default_factory=lambda: Quota(FROM_ONE_PHONE, WINDOW))
+    """By the reporter's mark."""
     addresses: Quota = field(default_factory=lambda: Quota(FROM_ONE_ADDRESS, WINDOW))
     zones: Quota = field(default_factory=lambda: Quota(FOR_ONE_ZONE, WINDOW))
     uploads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(UPLOADS))
     salt: bytes = field(default_factory=lambda: secrets.token_bytes(16))
     """So that a reporter's mark cannot be turned back into an address."""
+
+    def mark(self, came_from: str, agent: str) -> str:
+        """What tells two reporters apart, and names neither."""
+        said = f"{came_from}\n{agent}".encode("utf-8", "surrogateescape")
+        return hashlib.blake2b(said, digest_size=12, key=self.salt).hexdigest()
+
+    def wait(self, zone: str, came_from: str, reporter: str, now: Micros) -> Micros:
+        """0 when a report may be taken, which it then counts as; else how long none is. All share an address that no proxy tells."""
+        asked = [(self.zones, zone), *([(self.addresses, came_from), (self.phones, reporter)] if came_from else [])]
+        left = max(quota.wait(key, now) for quota, key in asked)
+        if not left:
+            for quota, key in asked:
+                quota.take(key, now)
+        return left
 
 
 REPORTING = web.AppKey("reporting", Reporting)
@@ -93,8 +112,9 @@ async def act(request: web.Request) -> web.StreamResponse:
     except LinkError as error:
         return _useless(error)
     came_from, now = address(request), it.now()
-    left = desk.zones.wait(zone.key, now) or (desk.addresses.take(came_from, now) if came_from else 0)
-    if left or (left := desk.zones.take(zone.key, now)):
+    reporter = desk.mark(came_from, request.headers.get("User-Agent", ""))
+    if left := desk.wait(zone.key, came_from, reporter, now):
+        _log.warning("a report was refused: too many", zone=zone.key)
         zh, en = "上报过于频繁，此次未受理。", "Too many reports, this one was not taken."
         return refusal(zh, en, 429, wait=-(-left // SECOND))
     try:
@@ -106,8 +126,6 @@ async def act(request: web.Request) -> web.StreamResponse:
         return refusal("表单无法读取，此次未受理。", "The form cannot be read; this report was not taken.", 400)
     if (kind := form.kind) is None:
         return _form(zone, told("请选择看到的情况。", "Choose what you see.", bad=True), status=422)
-    mark = f"{came_from}\n{request.headers.get('User-Agent', '')}".encode("utf-8", "surrogateescape")
-    reporter = hashlib.blake2b(mark, digest_size=12, key=desk.salt).hexdigest()
     photo, remark = await _kept(desk, form.photo)
     report = Report(secrets.token_hex(6), zone.key, kind, reporter, form.text, photo, bool(form.contact))
     if form.contact:

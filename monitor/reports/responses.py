@@ -53,7 +53,7 @@ class Hop(StrEnum):
     PUSH = "push"
     """From the alarm until a provider has accepted a dispatch."""
     HUMAN = "human"
-    """From the accepted dispatch until somebody acknowledges."""
+    """From the accepted dispatch until somebody acknowledges; from the alarm, where they were faster than any provider."""
 
 
 @dataclass(slots=True)
@@ -99,8 +99,8 @@ class Response:
         dispatched, acknowledged = self.reached.get("dispatch"), self.reached.get("acknowledge")
         if dispatched is not None:
             found[Hop.PUSH] = dispatched - self.began_at
-            if acknowledged is not None:
-                found[Hop.HUMAN] = acknowledged - dispatched
+        if acknowledged is not None:
+            found[Hop.HUMAN] = acknowledged - (self.began_at if dispatched is None else dispatched)
         return {hop: span for hop, span in found.items() if span is not None and span >= 0}
 
     def slowest(self) -> Hop | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.console.reporting import FROM_ONE_ADDRESS
+from monitor.console.reporting import FROM_ONE_PHONE
 from monitor.links import Links
 from monitor.photo import LARGEST
 from tests.deploy.street import DEPLOY
@@ -202,7 +202,7 @@ def test_a_report_comes_through_with_its_photo_and_one_address_cannot_pretend_to
     assert (status, "已收到" in text, "照片" in text) == (200, True, False)
     status, text = report(proxy, jpeg(after=bytes(3 * LARGEST)))
     assert (status, "已收到" in text, "照片未保存" in text) == (200, True, True), "a photo never costs a report"
-    for n in range(2, FROM_ONE_ADDRESS):
+    for n in range(2, FROM_ONE_PHONE):
         assert report(proxy, pretended=f"203.0.113.{n}")[0] == 200
     status, text = report(proxy, pretended="203.0.113.99")
     assert (status, "119" in text, "上报过于频繁" in text) == (429, True, True)

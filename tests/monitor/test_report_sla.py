@@ -185,6 +185,15 @@ async def test_the_months_edges_and_stations(past: Past) -> None:
     assert [(s.station, len(s.responses)) for s in one.stations] == [("west", 1)]
 
 
+async def test_who_acknowledged_before_any_provider_took_the_call_took_all_of_the_time(past: Past) -> None:
+    at = START + HOUR
+    await past.incident(at, (9 * SECOND, Step.ACKNOWLEDGED), (11 * SECOND, Step.DISPATCHED), sensed_at=at)
+    (east, _) = (await past.report()).stations
+    assert east.responses[0].hops() == {Hop.RULE: 0, Hop.HUMAN: 9 * SECOND}
+    assert (east.responses[0].slowest(), east.figures[0].slowest[Hop.HUMAN]) == (Hop.HUMAN, 1)
+    assert east.figures[0].hops[Hop.HUMAN].n == 1
+
+
 async def test_hops_say_where_the_time_went(past: Past) -> None:
     at = START + HOUR
     await past.incident(
@@ -207,7 +216,7 @@ async def test_a_clock_that_is_ahead_says_nothing_and_a_step_that_was_skipped_ne
     at = START + HOUR
     await past.incident(at, (5 * SECOND, Step.ACKNOWLEDGED), sensed_at=at, measured_at=at + SECOND)
     (response,) = (await past.report()).stations[0].responses
-    assert response.hops() == {Hop.RULE: 0}
+    assert response.hops() == {Hop.RULE: 0, Hop.HUMAN: 5 * SECOND}
     assert (response.took("dispatch"), response.decided("dispatch")) == (
         None,
         True,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import FormData
 
-from monitor.console.reporting import FOR_ONE_ZONE, FROM_ONE_ADDRESS, WINDOW, Reporting
+from monitor.console.reporting import FOR_ONE_ZONE, FROM_ONE_ADDRESS, FROM_ONE_PHONE, WINDOW, Reporting
 from monitor.links import Links
 from monitor.photo import LARGEST
 from monitor.report_desk import Report, ReportKind
@@ -174,11 +174,11 @@ async def test_a_report_that_is_not_confirmed_in_time_says_to_call(tmp_path: Pat
     assert (reply.status, "尚未确认" in text, "拨打119" in text) == (504, True, True)
 
 
-async def test_one_address_has_a_bound_and_is_told_to_call_119(tmp_path: Path) -> None:
+async def test_one_phone_has_a_bound_and_is_told_to_call_119(tmp_path: Path) -> None:
     wall = Wall(tmp_path)
     first, second = ({"X-Forwarded-For": f"203.0.113.{n}"} for n in (1, 2))
     async with wall.console() as api:
-        for _ in range(FROM_ONE_ADDRESS):
+        for _ in range(FROM_ONE_PHONE):
             assert (await send(api, wall.path(), headers=first, kind="fire"))[0].status == 200
         limited, text = await send(api, wall.path("yard/lane"), headers=first, kind="fire")
         assert (limited.status, limited.headers["Retry-After"]) == (429, str(WINDOW // SECOND))
@@ -186,7 +186,21 @@ async def test_one_address_has_a_bound_and_is_told_to_call_119(tmp_path: Path) -
         assert (await send(api, wall.path(), headers=second, kind="fire"))[0].status == 200
         wall.at += WINDOW
         assert (await send(api, wall.path(), headers=first, kind="fire"))[0].status == 200
-    assert len(wall.reports) == FROM_ONE_ADDRESS + 2
+    assert len(wall.reports) == FROM_ONE_PHONE + 2
+
+
+async def test_neighbours_behind_one_address_are_all_heard_and_cannot_use_up_the_zone(tmp_path: Path) -> None:
+    wall = Wall(tmp_path)
+    shared = {"X-Forwarded-For": "100.64.3.9"}
+    async with wall.console() as api:
+        for n in range(FROM_ONE_ADDRESS):
+            headers = shared | {"User-Agent": f"phone {n}"}
+            assert (await send(api, wall.path(), headers=headers, kind="fire"))[0].status == 200
+        flood = shared | {"User-Agent": "another one"}
+        assert [(await send(api, wall.path(), headers=flood, kind="fire"))[0].status for _ in range(3)] == [429] * 3
+        elsewhere = {"X-Forwarded-For": "203.0.113.7"}
+        assert (await send(api, wall.path(), headers=elsewhere, kind="fire"))[0].status == 200
+    assert len(wall.reports) == FROM_ONE_ADDRESS + 1 < FOR_ONE_ZONE
 
 
 async def test_one_zone_has_a_bound_however_many_addresses_there_are(tmp_path: Path) -> None:

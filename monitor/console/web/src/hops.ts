@@ -46,7 +46,8 @@ export function hopsOf(incident: Incident, timeline: readonly Entry[], now: numb
   add("rule", sensed ?? (sure > from ? from : null), sure);
   if (dispatched !== null) add("push", sure, dispatched);
   else if (!over) add("push", sure, now, true);
-  if (dispatched !== null && acknowledged !== null) add("human", dispatched, acknowledged);
+  // Who saw it on the board before any provider had taken a call: all of it was theirs.
+  if (acknowledged !== null) add("human", dispatched ?? sure, acknowledged);
   else if (dispatched !== null && !over) add("human", dispatched, now, true);
   return found;
 }

@@ -55,10 +55,10 @@ test("while the evidence was in doubt, it was the rule that waited", () => {
   ]);
 });
 
-test("nothing where nobody is sent, and nothing that runs on after it was taken without a dispatch", () => {
+test("nothing where nobody is sent; who took it on before any provider had taken a call had all of the time", () => {
   const raised = [entry(0, "raised")];
   const nobody = [{ withheld: "sup-000001" }, { lead: "inc-000002" }, { suspected: true }, { dispatch_due_at: null }];
   for (const more of nobody) expect(hopsOf(incident(more), raised, now(5))).toEqual([]);
   const alone = incident({ state: "acknowledged", acknowledged_at: at(4) });
-  expect(hopsOf(alone, raised, now(99))).toEqual([]);
+  expect(seen(alone, raised, now(99))).toEqual([["human", 4, false]]);
 });
