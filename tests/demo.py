@@ -75,7 +75,7 @@ class Demo:
         """Everything it printed since this start."""
         return self.out.read_bytes()[self._said :].decode("utf-8", "replace")
 
-    def wait_for(self, true: Callable[[], object], what: str, seconds: float) -> None:
+    def wait_for(self, true: Callable[[], object], what: str, seconds: float = 60) -> None:
         """Until it is true; fails with what it printed."""
         end = time.monotonic() + seconds
         while not true():

@@ -172,6 +172,12 @@ class Wanglou:
         """One sample."""
         return self.metrics()[name]
 
+    def settle(self) -> None:
+        """Until the ledger knows what became of every push: accepted, or given up."""
+        data = self.config.parent / "data"
+        waiting = "SELECT count(*) FROM push WHERE outcome IN ('pending', 'retry')"
+        self.wait_for(lambda: in_ledger(data, waiting) == [(0,)], "every push is settled")
+
     def wait_for(self, true: Callable[[], object], what: str, seconds: float = 60) -> None:
         """Until something is true; fails with the daemon's last words."""
         end = time.monotonic() + seconds

@@ -49,7 +49,7 @@ def shows(page: Page, incident: str) -> None:
 
 def one_stream(home: House) -> None:
     """The daemon notices with its next heartbeat that a reader has gone."""
-    home.daemon.wait_for(lambda: home.daemon.metric("wanglou_streams_open") == 1, "one stream", 15)
+    home.daemon.wait_for(lambda: home.daemon.metric("wanglou_streams_open") == 1, "one stream")
 
 
 def test_only_the_token_lets_in_and_it_stays_nowhere(home: House, desk: Screen) -> None:

@@ -46,7 +46,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         past = running.burns("z3-past")
         running.says("z3-past", smoke_density=0.1)
         running.move(past, "resolve")
-        running.daemon.wait_for(lambda: _of(running, past)["condition"] != "active", "it is out", 15)
+        running.daemon.wait_for(lambda: _of(running, past)["condition"] != "active", "it is out")
         if _of(running, past)["condition"] == "latched":
             running.move(past, "reset")
         running.move(past, "close", disposition="test")
@@ -247,6 +247,7 @@ def test_an_alarm_is_worked_through_by_keyboard_alone(browser: Browser, home: Ho
     page.keyboard.press("Enter")
     expect(card).to_have_attribute("data-state", "resolved", timeout=SOON)
     home.says("z3-a", tamper=False)
+    home.daemon.wait_for(lambda: _of(home, incident)["condition"] != "active", "it is put back")
     if _of(home, incident)["condition"] == "latched":
         home.move(incident, "reset")
     expect(card).to_have_attribute("data-condition", "returned", timeout=SOON)

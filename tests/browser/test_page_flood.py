@@ -89,9 +89,10 @@ def test_five_hundred_rooms_are_one_picture_and_the_garage_is_its_own(home: Hous
     expect(flood.get_by_test_id("member")).to_have_count(50)
     expect(flood.get_by_test_id("member").first).to_contain_text("1号楼 001 室")
     desk.keep("flood-open-desk")
+    usual = page.evaluate(FRAMES)
     flood.get_by_test_id("flood-all").click()
     expect(flood.get_by_test_id("member")).to_have_count(ROOMS - 1)
-    assert page.evaluate(FRAMES) < 1000
+    assert page.evaluate(FRAMES) < 1000 + 10 * usual
     card(small, first).get_by_test_id("flood-toggle").click()
     phone.keep("flood-open-phone")
 

@@ -35,7 +35,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     public = {"api": {"public_url": "https://fire.example.com"}}
     with house(folder, crew=True, amended=public) as running:
         running.says("z0-a", smoke_density=0.01)
-        running.daemon.wait_for(lambda: running.daemon.get("/api/v1/coverage")["covered"] == 1, "z0 is watched", 15)
+        running.daemon.wait_for(lambda: running.daemon.get("/api/v1/coverage")["covered"] == 1, "z0 is watched")
         yield running
 
 

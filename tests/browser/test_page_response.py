@@ -64,6 +64,13 @@ def hexed(colour: str) -> str:
     return f"rgb({red}, {green}, {blue})"
 
 
+def counted(page: Page) -> int:
+    """The fires that the board counts, once it knows them."""
+    number = page.get_by_test_id("count-FIRE").locator(".count-number")
+    expect(number).to_have_text(re.compile(r"\d+"))
+    return int(number.inner_text())
+
+
 def told(page: Page, step: str) -> Locator:
     return page.locator(f'[data-testid="timeline"] [data-step="{step}"]')
 
@@ -108,7 +115,7 @@ def test_who_was_called_and_who_comes_next_until_somebody_takes_it(home: House, 
 def test_a_drill_looks_and_sounds_like_none_other(home: House, desk: Screen, phone: Screen) -> None:
     page, small = desk.open(home.token), phone.open(home.token)
     page.get_by_test_id("enable-sound").click()
-    fires = int(page.get_by_test_id("count-FIRE").locator(".count-number").inner_text())
+    fires = counted(page)
     until = datetime.now(UTC) + timedelta(hours=1)
     announced = {
         "measure": "drill",
@@ -130,7 +137,7 @@ def test_a_drill_looks_and_sounds_like_none_other(home: House, desk: Screen, pho
     phone.keep("drill-phone")
     # It is neither counted nor sounded, and nothing of it is in the red of a fire.
     expect(page.locator("body")).to_have_attribute("data-alarm", "none")
-    assert int(page.get_by_test_id("count-FIRE").locator(".count-number").inner_text()) == fires
+    assert counted(page) == fires
     painted = card(page, drill).evaluate(PAINTED)
     for name in ("--fire", "--bad", "--fire-tint"):
         red = page.evaluate(f"() => getComputedStyle(document.body).getPropertyValue('{name}')").strip()
@@ -152,7 +159,7 @@ def test_what_is_withheld_is_shown_with_who_why_and_until_when(home: House, desk
     home.daemon.call("POST", "/api/v1/suppressions", {
         "measure": "test", "subject": "site0/z3-test", "by": "张工", "why": "更换探测器", "until": until.isoformat(),
     })  # fmt: skip
-    before = page.get_by_test_id("count-FIRE").inner_text()
+    before = counted(page)
     tested = home.burns("z3-test")
     row = page.locator(f'[data-testid="withheld"][data-incident="{tested}"]')
     expect(row).to_contain_text(re.compile(r"测试中 · 张工 · 更换探测器 · 至 .*\d\d:\d\d"), timeout=SOON)
@@ -161,7 +168,7 @@ def test_what_is_withheld_is_shown_with_who_why_and_until_when(home: House, desk
     )
     expect(card(page, tested)).to_have_count(0)
     expect(page.locator("body")).to_have_attribute("data-alarm", "none")
-    assert page.get_by_test_id("count-FIRE").inner_text() == before
+    assert counted(page) == before
     row.scroll_into_view_if_needed()
     desk.keep("withheld-desk")
     small.get_by_test_id("withheld").first.scroll_into_view_if_needed()

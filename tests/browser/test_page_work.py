@@ -42,17 +42,24 @@ def card(page: Page, incident: str) -> Locator:
     return page.locator(f'[data-testid="incident-card"][data-incident="{incident}"]')
 
 
+def above(page: Page) -> float:
+    """The pixels above what is read; below, the board grows and shrinks with what happens."""
+    box = page.locator("main").bounding_box()
+    assert box is not None
+    return box["y"]
+
+
 def test_a_mute_ends_early_for_a_new_alarm_only(home: House, desk: Screen) -> None:
     page = desk.open(home.token)
     first = home.burns("z0-mute")
     expect(card(page, first)).to_be_visible(timeout=SOON)
     body = page.locator("body")
     expect(body).to_have_attribute("data-alarm", "fire")
-    top = page.locator("main").bounding_box()
+    top = above(page)
     page.get_by_test_id("enable-sound").click()
     expect(body).to_have_attribute("data-sounding", "fire", timeout=SOON)
     # Nothing has moved under the hand, neither now nor when it is muted and silent again.
-    assert page.locator("main").bounding_box() == top
+    assert above(page) == top
 
     page.get_by_test_id("mute").click()
     expect(page.get_by_test_id("muted")).to_contain_text(re.compile(r"0[45]:\d\d"))
@@ -73,10 +80,7 @@ def test_a_mute_ends_early_for_a_new_alarm_only(home: House, desk: Screen) -> No
     expect(body).to_have_attribute("data-sounding", "fire")
     home.move(second, "acknowledge")
     expect(body).to_have_attribute("data-sounding", "none", timeout=SOON)
-    after = page.locator("main").bounding_box()
-    assert top is not None
-    assert after is not None
-    assert after["y"] == top["y"]
+    assert above(page) == top
 
 
 def test_a_move_that_comes_too_late_is_refused_in_words(home: House, desk: Screen) -> None:

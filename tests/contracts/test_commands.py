@@ -178,7 +178,7 @@ async def test_where_nothing_was_sent_it_may_be_tried_again(manner: str) -> None
 async def test_where_something_was_sent_nobody_knows_and_it_is_not_tried_again(manner: str) -> None:
     async with odd_broker(manner) as odd:
         with pytest.raises(NeverWill, match=UNKNOWN):
-            await MqttCommands("linkage", HOST, odd.port, timeout=0.3).send(a_push(), attempt=1)
+            await MqttCommands("linkage", HOST, odd.port, timeout=1).send(a_push(), attempt=1)
         assert len(odd.published) == 1
 
 
@@ -206,15 +206,15 @@ class Reports:
         self.said.append((outcome, attempt, reply))
 
 
-async def delivered(odd_port: int, push: Push, seconds: float) -> list[tuple[Outcome, int, str]]:
-    """One command through the lane as it is wired."""
+async def delivered(odd_port: int, push: Push, timeout: float) -> list[tuple[Outcome, int, str]]:
+    """One command through the lane as it is wired, but for its time-out."""
     reports = Reports()
-    channel = MqttCommands("linkage", HOST, odd_port, timeout=0.2)
+    channel = MqttCommands("linkage", HOST, odd_port, timeout=timeout)
     limits = {"linkage": LaneLimits(once=True)}
     outbox = Outbox({"linkage": channel}, reports, now=lambda: time.time_ns() // 1000, limits=limits)
     task = asyncio.create_task(outbox.run())
     outbox.offer(push)
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(20):
         while not reports.said or reports.said[-1][0] is Outcome.RETRY:
             await asyncio.sleep(0.01)
     await outbox.drain(1)
@@ -225,11 +225,11 @@ async def delivered(odd_port: int, push: Push, seconds: float) -> list[tuple[Out
 
 async def test_the_lane_repeats_only_what_was_not_sent() -> None:
     async with odd_broker("no PUBACK") as odd:
-        (only,) = await delivered(odd.port, a_push(), 10)
+        (only,) = await delivered(odd.port, a_push(), 1)
         assert only[:2] == (Outcome.DEAD, 1)
         assert len(odd.published) == 1
     async with odd_broker("no CONNACK") as odd:
-        said = await delivered(odd.port, a_push(expires_in=3), 10)
+        said = await delivered(odd.port, a_push(expires_in=3), 0.2)
         assert [outcome for outcome, _, _ in said][-1] is Outcome.DEAD
         assert len(said) > 1
         assert odd.published == []

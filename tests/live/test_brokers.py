@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -125,8 +126,9 @@ async def test_what_was_confirmed_is_there_after_a_kill(kind: str, tmp_path: Pat
     async with Child("broker", words, tmp_path, ready=lambda: listens(port)) as broker:
         await asyncio.to_thread(subscribe, port)
         await asyncio.to_thread(publish, port)
-        # Mosquitto writes every few seconds, NATS before it confirms.
-        await asyncio.sleep(6 if kind == "mosquitto" else 0)
+        if kind == "mosquitto":  # it writes every few seconds, NATS before it confirms
+            store, published = tmp_path / "broker" / "mosquitto.db", time.time()
+            await until(lambda: store.exists() and store.stat().st_mtime > published, tmp_path / "broker.log")
         killed = broker.pid
         os.kill(killed, signal.SIGKILL)
         await until(lambda: broker.pid != killed and listens(port), tmp_path / "broker.log")

@@ -31,13 +31,17 @@ def story(demo: Demo) -> str:
 def test_what_the_phone_shows_is_tapped_and_a_code_on_a_wall_opens(tmp_path: Path) -> None:
     with Demo(tmp_path / "demo", "--speed", "4") as demo:
         demo.wait_for(lambda: tapped(demo), "a call with its link", 60)
-        called = next(iter(demo.incidents()))
         with urllib.request.urlopen(tapped(demo)[0], b"verb=acknowledge", timeout=10) as answer:
             assert answer.status == 200
-        demo.wait_for(lambda: demo.incidents()[called]["state"] == "acknowledged", "it is acknowledged", 10)
+        demo.wait_for(lambda: "acknowledged" in states(demo), "what the link is for is acknowledged")
         wall = demo.get("/api/v1/zones/hupan/garage-west/report-link")["url"]
         with urllib.request.urlopen(wall, timeout=10) as answer:
             assert "车库西区" in answer.read().decode()
+
+
+def states(demo: Demo) -> set[str]:
+    """Of all incidents."""
+    return {incident["state"] for incident in demo.incidents().values()}
 
 
 def tapped(demo: Demo) -> list[str]:
@@ -48,8 +52,8 @@ def tapped(demo: Demo) -> list[str]:
 def test_from_one_command_to_a_dispatched_incident_and_on_where_it_stopped(tmp_path: Path) -> None:
     with Demo(tmp_path / "demo", "--speed", "4") as demo:
         demo.wait_for(lambda: "派单 DISPATCH" in demo.said, "the station's phone rings", 60)
-        demo.wait_for(lambda: "📱" in demo.said, "the one on duty gets a short message", 20)
-        demo.wait_for(lambda: "dispatched" in {i["state"] for i in demo.incidents().values()}, "an incident", 20)
+        demo.wait_for(lambda: "📱" in demo.said, "the one on duty gets a short message")
+        demo.wait_for(lambda: "dispatched" in states(demo), "an incident")
         first, children = demo.incidents(), demo.children()
         assert len(children) == 3
         assert all(alive(pid) for pid in children)
@@ -62,7 +66,7 @@ def test_from_one_command_to_a_dispatched_incident_and_on_where_it_stopped(tmp_p
         again = demo.incidents()
         assert first.keys() <= again.keys(), "the incidents of the first start are there"
         assert demo.token == token, "who was logged in still is"
-        demo.wait_for(lambda: json.loads(story(demo)) != come_to, "the story goes on", 20)
+        demo.wait_for(lambda: json.loads(story(demo)) != come_to, "the story goes on")
 
     # It is one folder: nothing of it is anywhere else, and what is secret is for its owner alone.
     secrets = list((demo.folder / "secrets").iterdir())

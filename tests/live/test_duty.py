@@ -49,7 +49,7 @@ def test_whom_a_fire_calls_and_whom_a_test_does_not(tmp_path: Path) -> None:
             after = daemon.call("POST", "/api/v1/stations/post/swaps", swap)
             assert [p["key"] for p in after["people"] if p["on_duty"]] == ["duty-b"]
             smoke("smoke-2")
-            called.wait_for(lambda hook: hook.dispatched(), 15)
+            called.wait_for(lambda hook: hook.dispatched())
             assert called.bodies[0]["data"]["to"]["key"] == "duty-b", "who stands in is called"
             test = {"measure": "test", "subject": "site0/smoke-2", "by": "维保员", "why": "保养", "until": in_hours(1)}
             measure = daemon.call("POST", "/api/v1/suppressions", test)

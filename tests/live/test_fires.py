@@ -259,6 +259,7 @@ def test_four_fires_through_broker_daemon_and_webhook(stage: Stage, fires: dict[
         burning.join()
     live = 'wanglou_messages_total{verdict="live"}'
     stage.daemon.wait_for(lambda: stage.daemon.metric(live) == stage.sent, "every reading arrived, each of them live")
+    stage.daemon.settle()
     incidents = stage.daemon.get("/api/v1/incidents?limit=100")["items"]
     for name in NAMES:
         mine = [i for i in incidents if place(i) == name.lower()]
@@ -276,7 +277,7 @@ def test_four_fires_through_broker_daemon_and_webhook(stage: Stage, fires: dict[
 def test_a_tape_through_the_broker(tmp_path: Path, stage: Stage, fires: dict[str, Fire]) -> None:
     """`wanglou replay --broker`, at its own speed: the daemon cannot tell it from the fire."""
     first, last = 14.0, 32.0
-    start = datetime.now(UTC) + timedelta(seconds=2 - first)
+    start = datetime.now(UTC) + timedelta(seconds=4 - first)
     count = write_tape(tmp_path / "tape.jsonl", fires["SDC05"], start, first, last)
     ended = wanglou("replay", "tape.jsonl", "--broker", "--config", stage.daemon.config, cwd=tmp_path)
     assert (ended.code, ended.out) == (0, f"{count} messages published\n"), ended.err
@@ -284,6 +285,7 @@ def test_a_tape_through_the_broker(tmp_path: Path, stage: Stage, fires: dict[str
     incident = stage.hook.dispatched()[0]
     assert place(incident) == "sdc05"
     assert incident["zone"].endswith("room-b")
+    stage.daemon.wait_for(lambda: stage.daemon.get("/api/v1/account")["received"] == count, "all of it has come")
     verdicts = stage.daemon.get("/api/v1/account")["verdicts"]
     assert (verdicts["live"], sum(verdicts.values())) == (count, count)
     raised = datetime.fromisoformat(incident["raised_at"]).timestamp()

@@ -117,8 +117,8 @@ def test_a_hot_port_is_cut_off_and_a_deaf_one_is_told_of(tmp_path: Path) -> None
         config = armed(tmp_path / "site", broker, phone.url, "hupan", timeout="3s")
         with Wanglou(config) as daemon, neighbourhood(tmp_path, broker, SCENARIO):
             daemon.wait_for(lambda: "command_done" in steps(data, "charger-05"), "the charger has obeyed", 60)
-            daemon.wait_for(lambda: "command_failed" in steps(data, "charger-07"), "the deaf one has not", 30)
-            phone.wait_for(lambda h: any(b["data"].get("news") == "linkage-failed" for b in h.bodies), 30)
+            daemon.wait_for(lambda: "command_failed" in steps(data, "charger-07"), "the deaf one has not")
+            phone.wait_for(lambda h: any(b["data"].get("news") == "linkage-failed" for b in h.bodies))
             cool = daemon.get("/api/v1/devices/hupan/charger-05")
         ear.close()
         assert steps(data, "charger-05") == ["commanded", "command_done"]
@@ -148,13 +148,13 @@ def test_a_command_that_was_open_when_the_daemon_was_killed_is_not_sent_after_it
             daemon.wait_for(lambda: daemon.get("/api/v1/devices")["items"], "the device is known")
             broker.suspend()  # it takes no connection, so the command stays where it is
             open_ = "SELECT count(*) FROM push WHERE channel = 'linkage' AND outcome IN ('pending', 'retry')"
-            daemon.wait_for(lambda: in_ledger(data, open_) == [(1,)], "the command is committed", 20)
+            daemon.wait_for(lambda: in_ledger(data, open_) == [(1,)], "the command is committed")
             daemon.kill()
         broker.resume()
         with daemon:
-            daemon.wait_for(lambda: "command_failed" in steps(data, "charger-1"), "it is said", 30)
+            daemon.wait_for(lambda: "command_failed" in steps(data, "charger-1"), "it is said")
             publish(broker.port, [Outgoing("wl/site0/charger-1/up", b'{"port_temperature": 96, "relay_closed": true}')])
-            daemon.wait_for(lambda: daemon.metric("wanglou_messages_received_total") > 0, "it hears on", 30)
+            daemon.wait_for(lambda: daemon.metric("wanglou_messages_received_total") > 0, "it hears on")
         ear.close()
         assert ear.heard == []
         assert steps(data, "charger-1") == ["commanded", "command_failed"]

@@ -52,7 +52,7 @@ def test_the_link_in_a_text_message_takes_the_incident_on(tmp_path: Path) -> Non
         )  # fmt: skip
         with Wanglou(config) as daemon:
             publish(broker.port, [Outgoing("wl/site0/smoke-1/up", b'{"smoke_density": 0.9}')])
-            phone.wait_for(lambda it: it.bodies, 15)
+            phone.wait_for(lambda it: it.bodies)
             message: dict[str, Any] = phone.bodies[0]
             assert message["link"].startswith(f"http://127.0.0.1:{port}/a/")
 

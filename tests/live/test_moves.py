@@ -32,7 +32,7 @@ def test_a_channel_that_may_reply_answers_what_it_was_told_of(tmp_path: Path) ->
         )
         with daemon:
             publish(broker.port, [Outgoing("wl/site0/smoke-1/up", b'{"smoke_density": 0.9}')])
-            daemon.wait_for(lambda: daemon.get("/api/v1/incidents")["items"], "the fire", 15)
+            daemon.wait_for(lambda: daemon.get("/api/v1/incidents")["items"], "the fire")
             body = json.dumps({"incident": "inc-000001", "verb": "acknowledge", "by": "值班室"}).encode()
             headers = signed(body, time.time_ns() // 1000) | {"Content-Type": "application/json"}
             for _ in range(2):
@@ -58,9 +58,9 @@ def test_moves_over_the_broker(tmp_path: Path) -> None:
 
         with daemon:
             publish(broker.port, [Outgoing("wl/site0/smoke-1/up", b'{"smoke_density": 0.9}')])
-            daemon.wait_for(lambda: daemon.get("/api/v1/incidents")["items"], "the fire", 15)
+            daemon.wait_for(lambda: daemon.get("/api/v1/incidents")["items"], "the fire")
             says("acknowledge")
-            daemon.wait_for(lambda: state() == "acknowledged", "the acknowledgement", 15)
+            daemon.wait_for(lambda: state() == "acknowledged", "the acknowledgement")
             says("close")
             daemon.wait_for(
                 lambda: daemon.get("/api/v1/account")["quarantined"].get("move-refused") == 1, "the refusal", 15
@@ -68,7 +68,7 @@ def test_moves_over_the_broker(tmp_path: Path) -> None:
             daemon.kill()
             says("on-scene")
             daemon.start()
-            daemon.wait_for(lambda: state() == "on_scene", "what waited in the broker", 15)
+            daemon.wait_for(lambda: state() == "on_scene", "what waited in the broker")
             story = daemon.get("/api/v1/incidents/inc-000001")["timeline"]
             by = [(e["step"], e["detail"]["by"]) for e in story if "by" in e["detail"]]
             assert by == [("acknowledged", "值班室"), ("on_scene", "值班室")]

@@ -86,7 +86,7 @@ def test_an_edited_file_comes_into_force_by_itself_and_only_what_changed_ends(
         fire = next(i for i in daemon.get("/api/v1/incidents")["items"] if i["kind"] == "FIRE")
         daemon.call("POST", f"/api/v1/incidents/{fire['id']}/acknowledge", {"by": "王"})
         book.write_text(WITHOUT_BATTERY + HEAT, "utf-8")
-        daemon.wait_for(lambda: rules(daemon) == {"smoke", "heat"}, "the edited book is in force", 20)
+        daemon.wait_for(lambda: rules(daemon) == {"smoke", "heat"}, "the edited book is in force")
         assert alarms(daemon) == {"smoke": "active"}
         after = daemon.get(f"/api/v1/incidents/{fire['id']}")["incident"]
         assert (after["state"], after["condition"]) == ("acknowledged", "active")
@@ -132,7 +132,7 @@ def test_a_half_written_file_changes_nothing_is_shown_and_is_forgotten_when_it_i
         daemon.wait_for(lambda: alarms(daemon) == {"low-battery": "active"}, "an alarm")
         book = daemon.config.with_name("book.yaml")
         book.write_text(BOOK[:-40], "utf-8")  # the writer was interrupted in the midst of the last rule
-        daemon.wait_for(lambda: "rules" in troubles(daemon), "the half-written book is shown", 20)
+        daemon.wait_for(lambda: "rules" in troubles(daemon), "the half-written book is shown")
         assert "book.yaml" in troubles(daemon)["rules"]
         with pytest.raises(urllib.error.HTTPError) as refused:
             reload(daemon)
@@ -142,7 +142,7 @@ def test_a_half_written_file_changes_nothing_is_shown_and_is_forgotten_when_it_i
         assert rules(daemon) == {"smoke", "low-battery"}
         assert alarms(daemon) == {"low-battery": "active"}
         book.write_text(BOOK + HEAT, "utf-8")
-        daemon.wait_for(lambda: rules(daemon) == {"smoke", "low-battery", "heat"}, "the whole one is in force", 20)
+        daemon.wait_for(lambda: rules(daemon) == {"smoke", "low-battery", "heat"}, "the whole one is in force")
         daemon.wait_for(lambda: "rules" not in troubles(daemon), "the trouble has ended")
         assert alarms(daemon) == {"low-battery": "active"}
 
@@ -157,7 +157,7 @@ def test_a_new_file_in_a_folder_counts_and_a_watch_that_is_off_does_not_look(
     with Wanglou(config) as daemon:
         (folder / "two.test.yaml").write_text("a test is no book", "utf-8")
         (folder / "two.yaml").write_text("version: 1\nrules:\n" + HEAT, "utf-8")
-        daemon.wait_for(lambda: rules(daemon) == {"smoke", "low-battery", "heat"}, "the new file is in force", 20)
+        daemon.wait_for(lambda: rules(daemon) == {"smoke", "low-battery", "heat"}, "the new file is in force")
         explained = daemon.get("/api/v1/rules/heat/explain?subject=site0/smoke-1")
         assert explained["sentences"][0]["en"] == "The condition is unknown: temperature was never reported."
     blind = site(tmp_path / "blind", mqtt=broker.port, webhook=heard.url, books_watch=False)

@@ -35,6 +35,7 @@ def test_reported_and_sealed_while_the_daemon_runs(tmp_path: Path) -> None:
         )
         it.move(incident, "reset")
         it.move(incident, "close", disposition="nuisance")
+        it.daemon.settle()
 
         def command(*arguments: str) -> str:
             ended = wanglou(*arguments, cwd=tmp_path)

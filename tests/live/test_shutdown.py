@@ -352,17 +352,18 @@ class Systemd:
         return sum(word in message.split("\n") for message in self.heard)
 
     def close(self) -> None:
-        """Listen no more."""
+        """Listen no more; what has been sent by now is heard."""
         self._ended.set()
         self._thread.join()
         self._sock.close()
 
     def _listen(self) -> None:
-        while not self._ended.is_set():
+        while True:
             try:
                 self.heard.append(self._sock.recv(4096).decode())
             except TimeoutError:
-                continue
+                if self._ended.is_set():
+                    return
 
 
 @pytest.fixture
@@ -376,9 +377,11 @@ def test_systemd_is_told_of_readiness_of_work_done_and_of_stopping(
 ) -> None:
     daemon = watched(tmp_path, broker, heard, systemd)
     with daemon:
+        daemon.wait_for(lambda: systemd.heard, "it says so")
         assert systemd.heard[0].startswith("READY=1\n")
-        daemon.wait_for(lambda: systemd.count("WATCHDOG=1") >= 5, "an idle daemon is alive", 10)
+        daemon.wait_for(lambda: systemd.count("WATCHDOG=1") >= 5, "an idle daemon is alive")
         assert systemd.count("STOPPING=1") == 0
+    systemd.close()
     assert (systemd.count("READY=1"), systemd.count("STOPPING=1")) == (1, 1)
 
 
@@ -391,7 +394,7 @@ def test_the_watchdog_falls_silent_while_nothing_can_be_committed(
         with closing(sqlite3.connect(daemon.config.parent / "data" / FILE, isolation_level=None)) as db:
             db.execute("BEGIN EXCLUSIVE")
             publish(broker.port, [reading(2.5)])
-            daemon.wait_for(lambda: silent(systemd, 3.0), "the watchdog is silent", 20)
+            daemon.wait_for(lambda: silent(systemd, 3.0), "the watchdog is silent")
             assert daemon.get("/healthz") == {"status": "alive"}, "only the panel waits"
             assert live(daemon) == 0
             assert not heard.bodies, "what is not written did not happen"

@@ -35,6 +35,8 @@ pytestmark = pytest.mark.live
 
 Heard = tuple[str, bytes]
 GATEWAY = "wl/hupan/gateway/status"
+SOON = 10.0
+"""Seconds within which whoever is told to end has ended, on a busy machine too."""
 
 
 class Listener:
@@ -129,7 +131,7 @@ def test_it_goes_on_where_it_stopped_and_nothing_is_left_out(tmp_path: Path) -> 
         with Run(tmp_path, broker.port, *arguments) as first:
             listener.wait_for(lambda heard: len(heard) > 600)
             code, took = first.end(signal.SIGINT)
-            assert (code, took < 2) == (0, True), first.said()
+            assert (code, took < SOON) == (0, True), first.said()
         listener.wait_for(lambda heard: heard[-1] == (GATEWAY, b"offline"))
         begun = without_gateway(listener.heard)
         expected = without_gateway(feed())
@@ -297,5 +299,5 @@ def test_nobody_listens_yet_on_a_free_port(tmp_path: Path) -> None:
     with Run(tmp_path, free_port()) as run:
         time.sleep(2)
         code, took = run.end(signal.SIGTERM)
-        assert (code, took < 2) == (0, True)
+        assert (code, took < SOON) == (0, True)
         assert run.said().count("the broker is away") == 1

@@ -11,6 +11,7 @@ import { ZoneTiles } from "./zones";
 /** Cards are heavy: each counts down every second. The most urgent are shown at once. */
 const SHOWN = 60;
 
+/** What is not known yet is no nought. */
 function Counts() {
   const all = picture.value.real;
   return (
@@ -20,7 +21,7 @@ function Counts() {
         return (
           <li key={kind} class={`count count-${kind}${n === 0 ? " count-none" : ""}`} data-testid={`count-${kind}`}>
             <Icon name={kind} />
-            <span class="count-number">{n}</span>
+            <span class="count-number">{loaded.value ? n : "–"}</span>
             <span class="count-word">{t(kind)}</span>
           </li>
         );
