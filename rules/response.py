@@ -492,16 +492,16 @@ class Response:
         self._next_rung(at, case)
 
     def _next_rung(self, at: Micros, case: Case) -> None:
-        """The timer of the next rung, at its time from the beginning of the round.
+        """The timer of the next rung, at its time from the beginning of the round; behind the last one, of the word that there is none.
 
-        A ladder that nobody stands on is not climbed: the deadlines speak for it.
+        A ladder that nobody stands on is not climbed: the deadlines speak for it. Of a FAULT nobody waits to hear that it was taken.
         """
         ladder = self._plan.ladders.get(case.incident.kind)
         if ladder is None or (self._neighbourhood.plan is None and len(self._caller.covering(case.incident)) < 2):
             return
         rung = ladder.rung(case.rung)
         due = case.began + rung.after if rung is not None else at + ladder.every
-        if case.rung and (rung is not None or ladder.times):
+        if case.rung and (rung is not None or case.incident.kind is not Kind.FAULT):
             self._timers.set(("ladder", case.incident.id, "next"), max(due, at + SECOND))
 
     def _reach(

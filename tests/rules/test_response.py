@@ -123,7 +123,9 @@ def test_a_deadline_is_missed_at_its_very_moment_and_told_once(goal: str, due: i
     before = [text for text in watch.pushes() if f"overdue-{goal}" in text]
     said = watch.tick(due)
     assert before == []
-    assert of_incident(said) == [f"1 overdue {goal}", f"push 1/overdue-{goal}-1/hook", "1 is FIRE raised active"]
+    ladder = ["1 exhausted"] if due == 60 else []  # of the station alone: a minute after it was called there is nobody left
+    overdue = [f"1 overdue {goal}", f"push 1/overdue-{goal}-1/hook", "1 is FIRE raised active"]
+    assert of_incident(said) == ladder + overdue
     watch.tick(100_000)
     assert watch.pushes().count(f"1/overdue-{goal}-1/hook") == 1
     assert watch.case().overdue == ("dispatch", "on_scene", "resolve")
@@ -280,7 +282,7 @@ def test_an_alarm_after_resolved_starts_a_new_round_under_new_keys() -> None:
     ]
     now = watch.case()
     assert (now.dispatched_at, now.resolved_at, now.overdue, now.alarms) == (None, None, (), 2)
-    assert of_incident(watch.tick(260))[:2] == ["1 overdue dispatch", "push 1/overdue-dispatch-2/hook"]
+    assert of_incident(watch.tick(260))[:3] == ["1 exhausted", "1 overdue dispatch", "push 1/overdue-dispatch-2/hook"]
     watch.move(300, Verb.RESOLVE)
     assert watch.pushes()[-1] == "1/resolved-2/hook"
 
@@ -558,6 +560,7 @@ def test_a_doubtful_escalation_is_verified_and_then_dispatched() -> None:
     watch = hand(BOOK)
     watch.read(0, "h1", smoke_density=0.4)
     assert of_incident(watch.read(300, "h2", LATE, measured=-600, smoke=True)) == [
+        "1 exhausted",
         "1 overdue dispatch",
         "push 1/overdue-dispatch-1/hook",
         "1 is PREALARM raised active",
