@@ -81,6 +81,7 @@ class Case:
         "sent",
         "since",
         "stations",
+        "summed",
         "used",
     )
 
@@ -116,6 +117,8 @@ class Case:
         """The neighbouring stations that were called in this round, or whom nothing reached."""
         self.riders: dict[str, None] = {}
         """In a flood: the incidents that go under this one's dispatches."""
+        self.summed: Micros = 0
+        """When it was last told how the flood that it leads has grown."""
         self.advice: Text | None = None
         self.reading: Mapping[str, Value] = {}
 
@@ -153,6 +156,7 @@ class Case:
                 "stations": list(self.stations),
                 "reinforced": list(self.reinforced),
                 "riders": list(self.riders),
+                "summed": self.summed,
                 "advice": [self.advice.zh, self.advice.en] if self.advice else None,
                 "reading": dict(self.reading),
             },
@@ -174,6 +178,7 @@ def restored(plain: list[Any]) -> Case:
         case.called = {(channel, person): station for channel, person, station in data["called"]}
         case.stations, case.riders = dict.fromkeys(data["stations"]), dict.fromkeys(data["riders"])
         case.reinforced = dict.fromkeys(data.get("reinforced", data["stations"]))  # an older program knew no rounds
+        case.summed = data.get("summed", 0)
         case.advice = Text(*data["advice"]) if data["advice"] else None
         case.reading = data["reading"]
     return case

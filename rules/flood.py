@@ -15,7 +15,7 @@ from rules.people import FloodLimits
 
 
 class _Flood:
-    __slots__ = ("alarms", "lead", "moments", "on", "told", "total")
+    __slots__ = ("alarms", "lead", "moments", "on", "told")
 
     def __init__(self, length: int) -> None:
         self.moments: deque[Micros] = deque(maxlen=length)
@@ -25,8 +25,6 @@ class _Flood:
         """Since it began, those that made it one included."""
         self.told = 0
         """How many of them the last summary told of."""
-        self.total = 0
-        """All alarms that were ever counted here: what is numbered by it never repeats, though floods do."""
 
 
 class Floods:
@@ -43,7 +41,6 @@ class Floods:
             flood = self._floods[scope] = _Flood(self._limits.begins + 1)
         self.calm(at, scope)
         flood.moments.append(at)
-        flood.total += 1
         if flood.on:
             flood.alarms += 1
             return False
@@ -79,19 +76,18 @@ class Floods:
         flood.told = flood.alarms
         return flood.alarms
 
-    def total(self, scope: str) -> int:
-        """How many alarms were ever counted. Raises KeyError."""
-        return self._floods[scope].total
+    def leads(self) -> list[tuple[str, str]]:
+        """(scope, incident) of all that are led."""
+        return [(scope, flood.lead) for scope, flood in self._floods.items() if flood.lead]
 
     def snapshot(self) -> list[Any]:
         """Plain values."""
-        return [[scope, list(f.moments), f.on, f.lead, f.alarms, f.told, f.total] for scope, f in self._floods.items()]
+        return [[scope, list(f.moments), f.on, f.lead, f.alarms, f.told] for scope, f in self._floods.items()]
 
     def restore(self, data: list[Any], renamed: Mapping[str, str]) -> None:
-        """The inverse; incidents that bear another id now are `renamed`."""
+        """The inverse, also of an older program's; incidents that bear another id now are `renamed`."""
         self._floods.clear()
-        for scope, moments, on, lead, alarms, told, total in data:
+        for scope, moments, on, lead, alarms, told, *_ in data:
             flood = self._floods[scope] = _Flood(self._limits.begins + 1)
             flood.moments.extend(moments)
             flood.on, flood.lead, flood.alarms, flood.told = on, renamed.get(lead, lead), alarms, told
-            flood.total = total

@@ -53,6 +53,8 @@ HEARING: Micros = 5 * SECOND
 UNNEEDED = "nobody need be called any more"
 ROUNDS_OF_AN_EVENT = 4 * len(Kind)
 """At most so many rounds does one event begin in one incident: for each kind to look and to come, and as many when it burns again."""
+SPREAD_EVERY: Micros = 10 * SECOND
+"""A flood is told anew at most so often, also while it spreads: what carries a message's second since the raising never repeats."""
 MOST_SWAPS = 1000
 LONGEST_SWAP: Micros = 32 * 24 * 60 * MINUTE
 
@@ -458,6 +460,7 @@ class Response:
             return
         case.sent = case.incident.kind.rank
         if self._rides(at, case, out):
+            self._spread(at, case, out)
             return
         profile = self._neighbourhood.sla.get(case.incident.kind)
         if profile is not None:
@@ -733,15 +736,37 @@ class Response:
             self._change(case, lead="")
 
     def _flood_news(self, at: Micros, scope: str, out: list[Effect]) -> None:
+        """How it has grown, for those who were called for its lead; too soon after the last time, at the moment when it is not."""
         if self._floods.calm(at, scope):
             return
-        self._timers.set(("flood", scope, ""), at + self._plan.flood.summary)
         lead = self._cases.get(self._floods.lead(scope))
+        if lead is not None and at < lead.summed + SPREAD_EVERY:
+            self._timers.set(("flood", scope, ""), lead.summed + SPREAD_EVERY)
+            return
+        self._timers.set(("flood", scope, ""), at + self._plan.flood.summary)
         alarms = self._floods.news(scope) if lead is not None else 0
         if lead is not None and alarms:
-            zones = [lead.incident.zone, *(self._cases[rider].incident.zone for rider in lead.riders)]
-            step = f"flood{self._floods.total(scope)}-{lead.round}"
-            self._caller.summary(at, lead, step, alarms, list(dict.fromkeys(zones)), out)
+            lead.summed = at
+            newest_first = (self._cases[rider].incident.zone for rider in reversed(lead.riders))
+            zones = list(dict.fromkeys([lead.incident.zone, *newest_first]))
+            step = f"flood{(at - lead.incident.raised_at) // SECOND}-{lead.round}"
+            self._caller.summary(at, lead, step, alarms, zones, out)
+
+    def _spread(self, at: Micros, case: Case, out: list[Effect]) -> None:
+        """Fire in another place of a flood that somebody has taken: who is there or on the way hears of it now, not within the minute."""
+        lead = self._cases[case.incident.lead]
+        if (
+            case.incident.kind is Kind.FIRE
+            and lead.incident.state in _HEARD
+            and case.incident.zone != lead.incident.zone
+        ):
+            self._flood_news(at, self._scope(case.incident), out)
+
+    def _stay_here(self) -> None:
+        """The site file may have moved a zone to another building: who led there leads no more, and the next alarm pages for itself."""
+        for scope, lead in self._floods.leads():
+            if lead in self._cases and self._scope(self._cases[lead].incident) != scope:
+                self._floods.led_by(scope, "")
 
     def _leave_flood(self, case: Case) -> None:
         """What is resolved speaks for nobody any more: the next alarm pages for itself."""
@@ -816,6 +841,7 @@ class Response:
             if case.incident.lead in self._cases:
                 self._cases[case.incident.lead].riders[case.incident.id] = None
         self._floods.restore(self._floods.snapshot(), renamed)
+        self._stay_here()
         self._exercises = {i: None for i, c in self._cases.items() if c.incident.exercise and not c.incident.withheld}
 
     # --- state -------------------------------------------------------------------------------------------------------
@@ -839,6 +865,7 @@ class Response:
         self._caller.failing = dict.fromkeys(data.get("failing", ()))
         self._caller.swaps[:] = [Swap(*plain) for plain in data.get("swaps", ())]
         self._floods.restore(data.get("floods", []), {})
+        self._stay_here()
         self._exercises = {i: None for i, c in self._cases.items() if c.incident.exercise and not c.incident.withheld}
 
 

@@ -5,10 +5,33 @@ Knows no channel and no clock; what a flood usually is stands in tests/scenarios
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rules.engine import Engine
-from rules.model import MINUTE, SECOND, Effect, Freshness, Incident, Micros, Move, Push, Reading, Tick, Value, Verb
-from tests.rules.small_block import T0, incident, lines
-from tests.rules.two_houses import machine
+from rules.model import (
+    MINUTE,
+    SECOND,
+    Device,
+    Effect,
+    Freshness,
+    Incident,
+    Micros,
+    Move,
+    Neighbourhood,
+    Push,
+    Reading,
+    Recipient,
+    Station,
+    Text,
+    Tick,
+    Value,
+    Verb,
+    Zone,
+)
+from rules.people import Person, Plan, Role, Roster
+from rules.response import SPREAD_EVERY
+from tests.rules.small_block import T0, book, incident, lines, rule, through_bytes
+from tests.rules.two_houses import houses, machine
 
 LATE = Freshness.LATE
 TOO_LATE = 90
@@ -157,3 +180,53 @@ def test_a_graver_lead_takes_only_those_that_nobody_has_taken() -> None:
     assert "2/dispatch-2/robot" in house.says(2, "a2-1", smoke=True)
     assert [house.case(n).lead for n in (1, 2, 3, 4)] == ["", "", incident(1), incident(1)]
     assert (house.case(1).members, house.case(2).members) == (2, 0)
+
+
+def test_a_zone_that_changes_its_building_in_the_midst_of_a_flood_repeats_no_key_and_the_next_alarm_pages() -> None:
+    house = flood(smoke=True)
+    house.tick(21)
+    moved = houses()
+    moved.zones["q/a1"] = replace(moved.zones["q/a1"], building="B")
+    house.engine = through_bytes(house.engine, moved)
+    house.tick(22)
+    assert "5/dispatch-1/robot2" in house.says(23, "b1-1", smoke=True)
+    # Nobody of house A speaks for it any more: the next one there pages, and leads.
+    house.move(24, Verb.RESOLVE, 1)
+    assert "2/dispatch-2/robot" in house.says(25, "a2-2", smoke=True)
+    for n, device in enumerate(("a1-1", "b2-1", "b1-2", "b2-2")):
+        house.says(26 + n, device, smoke=True)
+    house.tick(400)
+    keys = [effect.key for effect in house.effects if isinstance(effect, Push)]
+    assert len(keys) == len(set(keys))
+    assert sum("/flood" in key for key in keys) >= 3
+
+
+def test_a_flood_of_500_detectors_that_is_taken_at_once_is_told_by_two_digits_of_pages() -> None:
+    """Crews on the scene hear within ten seconds of each new zone, and are not buried under it."""
+    zones = {f"x/z{n}": Zone(f"x/z{n}", "x", Text(f"{n}区", f"zone {n}"), "corridor", "a") for n in range(100)}
+    devices = {
+        f"x/s{n}": Device(f"x/s{n}", "x", "smoke_detector", f"x/z{n % 100}", Text("烟", "smoke")) for n in range(500)
+    }
+    people = {key: Person(key, Text(key, key), Role.RESPONDER, ("voice", "sms", "mail")) for key in ("a", "b")}
+    post = Station("post", Text("站", "post"), frozenset(zones), (Recipient("robot"),))
+    plan = Plan(people, {"post": Roster(tuple(people))}, channels={"robot": "dingtalk", "sms": "sms", "voice": "voice"})
+    engine = Engine(
+        book(rule("smoke", "FIRE", "smoke")),
+        Neighbourhood(zones=zones, stations=(post,), devices=devices, plan=plan),
+    )
+    told: list[Push] = []
+    for n in range(500):
+        at = T0 + n * MINUTE // 500
+        effects = engine.handle(Reading(at, f"x/s{n}", {"smoke": True}))
+        if n == 20:
+            effects += engine.handle(Move(at, incident(1), Verb.ACKNOWLEDGE, "a"))
+        told += [effect for effect in effects if isinstance(effect, Push)]
+    told += [effect for effect in engine.handle(Tick(T0 + 4 * MINUTE)) if isinstance(effect, Push)]
+    assert len(told) < 100
+    news = [push for push in told if "flood" in push.body and push.channel == "robot"]
+    burning = [at for at in (T0 + n * MINUTE // 500 for n in range(100)) if at > told[0].at + 3 * SECOND]
+    for at in burning:
+        assert any(at <= push.at <= at + SPREAD_EVERY for push in news), at
+    shown = news[-1].body["flood"]
+    assert isinstance(shown, dict)
+    assert [zone["key"] for zone in shown["zones"]][:2] == ["x/z0", "x/z99"]

@@ -123,7 +123,8 @@ def test_a_deadline_is_missed_at_its_very_moment_and_told_once(goal: str, due: i
     before = [text for text in watch.pushes() if f"overdue-{goal}" in text]
     said = watch.tick(due)
     assert before == []
-    ladder = ["1 exhausted"] if due == 60 else []  # of the station alone: a minute after it was called there is nobody left
+    # Its ladder has one rung, the station: a minute later there is nobody left.
+    ladder = ["1 exhausted"] if due == 60 else []
     overdue = [f"1 overdue {goal}", f"push 1/overdue-{goal}-1/hook", "1 is FIRE raised active"]
     assert of_incident(said) == ladder + overdue
     watch.tick(100_000)
