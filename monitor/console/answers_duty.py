@@ -85,6 +85,7 @@ class StationAnswer(Answer):
 
 
 class StationList(Answer):
-    """All stations, in the order of the site file, those above last."""
+    """All stations, in the order of the site file, those above last. `channels`: name → kind, where there is a plan of who is called."""
 
     items: list[StationAnswer]
+    channels: dict[str, str]

@@ -34,9 +34,10 @@ async def list_stations(request: web.Request) -> web.StreamResponse:
     """In the order of the site file, those above last."""
     question(NoQuestion, request.query)
     places = context(request).board.neighbourhood
-    above = places.plan.authorities if places.plan is not None else ()
+    plan = places.plan or Plan()
     stations = [_answer(request, station, authority=False) for station in places.stations]
-    return reply(StationList(items=[*stations, *(_answer(request, station, authority=True) for station in above)]))
+    above = [_answer(request, station, authority=True) for station in plan.authorities]
+    return reply(StationList(items=[*stations, *above], channels=dict(plan.channels)))
 
 
 async def swap(request: web.Request) -> web.StreamResponse:

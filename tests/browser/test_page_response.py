@@ -88,7 +88,7 @@ def test_who_was_called_and_who_comes_next_until_somebody_takes_it(home: House, 
     expect(called(page, "station:post")).to_contain_text("西门微型消防站")
     expect(page.get_by_test_id("standing")).to_contain_text("无人接警")
     expect(small.get_by_test_id("standing")).to_contain_text("Nobody has taken it")
-    expect(told(page, "push_queued").first).to_contain_text("未送达，改叫：group → 王值班")
+    expect(told(page, "push_queued").first).to_contain_text("未送达，改叫：网络接口 group → 王值班")
 
     # The ladder climbs up to those above, and each rung is said before it comes.
     expect(page.get_by_test_id("standing").get_by_role("timer")).to_have_text(re.compile(r"00:\d\d 后再呼叫：\S+"))

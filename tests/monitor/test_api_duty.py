@@ -53,7 +53,9 @@ PEOPLE = {
 }
 ROSTER = Roster(("leader", "day", "night"), (DAY_SHIFT, NIGHT_SHIFT))
 ABOVE = Station("119", Text("消防救援局119", "Fire brigade 119"), frozenset({"yard/garage"}), (Recipient("above"),))
-PLAN = Plan(PEOPLE, {"post-1": ROSTER}, neighbours={"post-1": ("post-2",)}, authorities=(ABOVE,))
+PLAN = Plan(
+    PEOPLE, {"post-1": ROSTER}, neighbours={"post-1": ("post-2",)}, authorities=(ABOVE,), channels={"phones": "voice"}
+)
 BATTERY = "{id: s, kind: FAULT, devices: [smoke_detector], when: battery < 15, title: {zh: 电, en: B}}"
 BOOK = load_book([("b", f"version: 1\nrules: [{BATTERY}]")])
 
@@ -88,7 +90,9 @@ async def served() -> AsyncIterator[tuple[Watched, Api]]:
 
 async def test_stations_and_who_is_on_duty() -> None:
     async with served() as (_, api):
-        post, above = (await api.get("/api/v1/stations"))["items"]
+        told = await api.get("/api/v1/stations")
+    post, above = told["items"]
+    assert told["channels"] == {"phones": "voice"}
     assert [(p["key"], p["role"], p["on_duty"]) for p in post["people"]] == [
         ("leader", "leader", True),
         ("day", "responder", True),

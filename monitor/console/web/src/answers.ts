@@ -172,6 +172,12 @@ export interface Station {
   swaps: Swap[];
 }
 
+export interface StationList {
+  items: Station[];
+  /** Name → kind; empty where nobody but the stations' own channels is called. */
+  channels: Record<string, string>;
+}
+
 export interface Rule {
   id: string;
   kind: Kind;

@@ -18,6 +18,7 @@ import type {
   ReportLink,
   Rule,
   Station,
+  StationList,
   Suppression,
   Trouble,
   Zone,
@@ -96,7 +97,7 @@ async function post<T>(path: string, body: object): Promise<T> {
 const everything = async <T>(path: string): Promise<T[]> => (await get<List<T>>(path)).items;
 
 export const readZones = (): Promise<Zone[]> => everything("/zones");
-export const readStations = (): Promise<Station[]> => everything("/stations");
+export const readStations = (): Promise<StationList> => get("/stations");
 export const readRules = (): Promise<Rule[]> => everything("/rules");
 export const readTroubles = (): Promise<Trouble[]> => everything("/troubles");
 export const readQuantities = (): Promise<Quantity[]> => everything("/quantities");

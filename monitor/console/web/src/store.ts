@@ -34,6 +34,8 @@ export const troubles = signal<readonly Trouble[]>([]);
 export const measures = signal<ReadonlyMap<string, Suppression>>(new Map());
 export const zones = signal<ReadonlyMap<string, Zone>>(new Map());
 export const stations = signal<ReadonlyMap<string, Station>>(new Map());
+/** Channel → its kind. */
+export const channels = signal<ReadonlyMap<string, string>>(new Map());
 export const rules = signal<ReadonlyMap<string, Rule>>(new Map());
 export const quantities = signal<ReadonlyMap<string, Quantity>>(new Map());
 
@@ -113,7 +115,8 @@ export const readSite = coalesced(async () => {
   const [z, s, r, q] = await Promise.all([api.readZones(), api.readStations(), api.readRules(), api.readQuantities()]);
   batch(() => {
     zones.value = byKey(z, (it) => it.key);
-    stations.value = byKey(s, (it) => it.key);
+    stations.value = byKey(s.items, (it) => it.key);
+    channels.value = new Map(Object.entries(s.channels));
     rules.value = byKey(r, (it) => it.id);
     quantities.value = byKey(q, (it) => it.name);
   });

@@ -1,6 +1,7 @@
 /** A timeline entry as one plain sentence. Knows no view and no request; names come through the lookups. */
 import type { Entry, Value } from "./answers";
 import { attached, type Attached } from "./attachments";
+import { channelName } from "./channels";
 import { serverNow } from "./clock";
 import { language, named, t } from "./i18n";
 import { isIdle, moment, quantityName, span, value as formatValue } from "./format";
@@ -108,7 +109,7 @@ export const isDelivery = ({ step, detail }: Entry): boolean =>
 
 /** `短信 → 王值班`; of a station's own channel its name alone. */
 function called(detail: Entry["detail"]): string {
-  const [channel, to] = [text(detail["channel"]), text(detail["to"])];
+  const [channel, to] = [channelName(text(detail["channel"])), text(detail["to"])];
   return to === "" ? channel : t("toWhom", { channel, who: personName(to) });
 }
 

@@ -449,6 +449,28 @@ export const DEVICE_KINDS: Readonly<Record<string, Pair>> = {
   hydrant: ["消火栓", "Hydrant"],
   fire_door: ["防火门", "Fire door"],
   gateway: ["网关", "Gateway"],
+  siren: ["声光警报器", "Siren"],
+  socket: ["插座", "Socket"],
+  breaker: ["断路器", "Circuit breaker"],
+  access_door: ["门禁", "Access door"],
+  lift: ["电梯", "Lift"],
+  gas_valve: ["燃气切断阀", "Gas valve"],
+  human_report: ["人员上报", "Reports of people"],
+};
+
+/** Ways to tell somebody something (docs/channels.md). */
+export const CHANNEL_KINDS: Readonly<Record<string, Pair>> = {
+  webhook: ["网络接口", "Webhook"],
+  dingtalk: ["钉钉", "DingTalk"],
+  wecom: ["企业微信", "WeCom"],
+  feishu: ["飞书", "Feishu"],
+  sms: ["短信", "Text message"],
+  voice: ["电话", "Phone call"],
+  email: ["邮件", "E-mail"],
+  webpush: ["浏览器通知", "Browser notification"],
+  apprise: ["其他推送", "Other service"],
+  mqtt: ["屏幕和警报器", "Screens and sirens"],
+  linkage: ["设备联动", "Device commands"],
 };
 
 /** What a rule can tell devices to do (rules/commands.py). */

@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import { inBoth } from "../src/languages";
 import { href, parse } from "../src/router";
-import { DEVICE_KINDS, TROUBLES, WORDS } from "../src/words";
+import { CHANNEL_KINDS, DEVICE_KINDS, TROUBLES, WORDS } from "../src/words";
 
 const holes = (text: string): string[] => (text.match(/\{\w+\}/g) ?? []).sort();
 
 test("both languages say something, and have the same places for values", () => {
-  for (const [key, [zh, en]] of Object.entries({ ...WORDS, ...DEVICE_KINDS, ...TROUBLES })) {
+  for (const [key, [zh, en]] of Object.entries({ ...WORDS, ...DEVICE_KINDS, ...CHANNEL_KINDS, ...TROUBLES })) {
     expect(zh.trim(), key).not.toBe("");
     expect(en.trim(), key).not.toBe("");
     expect(holes(zh), key).toEqual(holes(en));

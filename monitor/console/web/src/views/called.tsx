@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals";
 import type { Incident, IncidentDetail } from "../answers";
 import { whoWasCalled, type Called, type Way } from "../called";
+import { channelName } from "../channels";
 import { second } from "../clock";
 import { countdown, moment } from "../format";
 import { language, pick, t } from "../i18n";
@@ -16,7 +17,7 @@ const now = (): number => second.value * 1000;
 function OneWay({ way }: { way: Way }) {
   return (
     <li class={`way way-${way.reach}`} data-reach={way.reach}>
-      <b>{way.channel}</b> {t(`called_${way.reach}`)}
+      <b>{channelName(way.channel)}</b> {t(`called_${way.reach}`)}
       {way.at !== null && <time class="mono"> {moment(way.at, now())}</time>}
       {way.times > 1 && <span class="dim"> {t("calledTimes", { n: way.times })}</span>}
     </li>

@@ -3,6 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { Person, Station } from "../answers";
 import { swap } from "../api";
+import { channelName } from "../channels";
 import { second, serverNow } from "../clock";
 import { localInput, moment, span } from "../format";
 import { language, pick, t } from "../i18n";
@@ -33,7 +34,7 @@ function PersonRow({ person }: { person: Person }) {
       <Icon name="person" />
       <b>{pick(person.name)}</b>
       <span class="dim">{roleWord(person.role)}</span>
-      <span class="duty-ways dim">{listed(person.channels)}</span>
+      <span class="duty-ways dim">{listed(person.channels.map(channelName))}</span>
     </li>
   );
 }
@@ -180,7 +181,7 @@ function OneStation({ station }: { station: Station }) {
         </>
       )}
       <p class="hint">
-        {listed(station.recipients.map(({ channel }) => channel))}
+        {listed(station.recipients.map(({ channel }) => channelName(channel)))}
         {neighbours.length > 0 && ` · ${t("reinforcedBy", { names: listed(neighbours) })}`}
       </p>
     </Section>

@@ -1,6 +1,7 @@
 /** What happened and who did it, in plain words; how each push fared only for whoever asks. */
 import { useSignal } from "@preact/signals";
 import type { Entry, Push } from "../answers";
+import { channelName } from "../channels";
 import { serverNow } from "../clock";
 import { moment } from "../format";
 import { language, t } from "../i18n";
@@ -62,7 +63,7 @@ export function Timeline({ entries, pushes }: { entries: readonly Entry[]; pushe
       {details.value &&
         waiting.map((push) => (
           <p key={push.key} class="dim mono">
-            {push.channel} · {push.step} ·{" "}
+            {channelName(push.channel)} · {push.step} ·{" "}
             {t("nextTry", { at: moment(Date.parse(push.next_at ?? push.at), serverNow()) })}
           </p>
         ))}
