@@ -42,6 +42,29 @@ class Mistakes(Exception):
         super().__init__("\n".join(map(str, self.mistakes)))
 
 
+REPEATED_LIMIT = 100_000
+"""Values of a file that anchors repeat: a few lines of them could stand for billions."""
+
+_REMEDIES = {
+    "found character '\\t'": "indent with blanks, and write no tab between words",
+    "found character": "put the text in quotes",
+    "found unexpected end of stream": "close the quotes",
+    "found undefined alias": "put a text that begins with * in quotes",
+    "found unknown escape": "write single quotes, or \\\\ for each \\",
+    "mapping values are not allowed": "put a text with `: ` in it in quotes, and check the indentation",
+    "could not find expected ':'": "write `key: value`, with an ASCII colon and a blank behind it",
+    "but found another document": "keep one document in a file, without `---`",
+    "second occurrence": "give each anchor a name of its own",
+    "special characters are not allowed": "remove the control character",
+    "expected ',' or": "close the bracket, and put a text with a comma or bracket in quotes",
+    "expected <block end>": "indent alike what belongs together",
+    "could not determine a constructor for the tag 'tag:yaml.org,2002:merge'": "write the fields out, without `<<`",
+    "could not determine a constructor": "put a text that begins with ! in quotes",
+}
+"""What PyYAML's problem begins with → what to do about it."""
+_REMEDY = "check indentation, brackets and quotes"
+
+
 class Document:
     """The plain data of a YAML text (`data`), and where each value of it stands."""
 
@@ -49,21 +72,26 @@ class Document:
         """Parse. Raises Mistakes when the text is not YAML, names a key twice, or has a list or mapping for a key."""
         self.file = file
         self._marks: dict[Path, yaml.Mark] = {}
+        self._built: set[yaml.Node] = set()
+        self._repeated = 0
         self._found: list[Mistake] = []
         try:
             node = yaml.compose(text, Loader=yaml.SafeLoader)
             self.data: Any = self._build(node, ()) if node is not None else {}
         except yaml.reader.ReaderError as error:
             line, column = text.count("\n", 0, error.position) + 1, error.position - text.rfind("\n", 0, error.position)
-            raise Mistakes([Mistake(file, line, column, "", f"not valid YAML: {error.reason}")]) from None
+            remedy = _REMEDIES.get(error.reason, _REMEDY)
+            raise Mistakes([Mistake(file, line, column, "", f"not valid YAML: {error.reason}", remedy)]) from None
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             problem = getattr(error, "problem", None) or str(error)
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            raise Mistakes([Mistake(file, line, column, "", f"not valid YAML: {problem}")]) from None
+            remedy = next((way for start, way in _REMEDIES.items() if problem.startswith(start)), _REMEDY)
+            raise Mistakes([Mistake(file, line, column, "", f"not valid YAML: {problem}", remedy)]) from None
         except RecursionError:
             nested = Mistake(file, 1, 1, "", "nested too deeply", "write fewer levels, and no anchor inside of itself")
             raise Mistakes([nested]) from None
+        self._built.clear()
         if self._found:
             raise Mistakes(self._found)
 
@@ -110,6 +138,11 @@ class Document:
 
     def _build(self, node: yaml.Node, path: Path) -> Any:
         self._marks[path] = node.start_mark
+        self._repeated += node in self._built
+        if self._repeated > REPEATED_LIMIT:
+            self._refuse(node, (), f"its anchors repeat more than {REPEATED_LIMIT} values", "write fewer of them")
+            raise Mistakes(self._found)
+        self._built.add(node)
         if isinstance(node, yaml.MappingNode):
             out: dict[Any, Any] = {}
             for key_node, value_node in node.value:

@@ -463,7 +463,16 @@ def _with_remedy(mistake: Mistake) -> Mistake:
         return replace(mistake, remedy=f"did you mean `{near[0]}`?" if near else "leave it out")
     if mistake.message == _INSTEAD:
         return replace(mistake, remedy="leave it out")
-    return replace(mistake, remedy=_REMEDIES.get(name.partition("[")[0], ""))
+    if mistake.message == "Keys should be strings":
+        return replace(
+            mistake, remedy="write a field's name; in quotes where YAML takes it for something else, as `on`"
+        )
+    if not mistake.field:
+        return replace(
+            mistake, message="this is no rule book", remedy="write `version: 1`, and below it `rules:` and a list"
+        )
+    names = [part.partition("[")[0] for part in reversed(mistake.field.split("."))]
+    return replace(mistake, remedy=next((_REMEDIES[name] for name in names if name in _REMEDIES), ""))
 
 
 def _repeated(files: Sequence[_BookFile]) -> list[Mistake]:
@@ -558,13 +567,23 @@ def _voting(
 
 
 def _voters_terms(voting: Voting, compiled: Sequence[DeviceCondition]) -> tuple[Check, ...]:
-    """First whether each says yes, then whether each is out of service."""
+    """First whether each says yes, then whether each is out of service.
+
+    Whose word counts as evidence is not out of service, else one detector that smokes and is lost would confirm itself by the heat
+    that it no longer reports.
+    """
 
     def yes(voter: Voter, check: Check) -> Check:
         return lambda known, device, zone: device.kind in voter.devices and check(known, device, zone)
 
-    pairs = zip(voting.voters, compiled, strict=True)
-    return (*(yes(voter, when.check) for voter, when in pairs), *(voter.out for voter in voting.voters))
+    says = tuple(yes(voter, when.check) for voter, when in zip(voting.voters, compiled, strict=True))
+
+    def out(voter: Voter) -> Check:
+        return lambda known, device, zone: (
+            voter.out(known, device, zone) and not any(said(known, device, zone) is True for said in says)
+        )
+
+    return (*says, *map(out, voting.voters))
 
 
 def _terms(when: object, clear: object) -> tuple[Check, ...]:

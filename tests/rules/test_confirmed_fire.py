@@ -161,6 +161,17 @@ def test_a_detector_that_burned_after_its_yes_still_counts_within_the_window() -
     assert here.said(20, "smoke-1", smoke=True) == ["hall"]
 
 
+@pytest.mark.parametrize("lost", [{"online": False}, {"fault": True}])
+def test_one_detector_of_two_kinds_of_evidence_does_not_confirm_itself_by_being_lost(lost: dict[str, Any]) -> None:
+    both = CONFIRM.replace("[heat_detector]", "[heat_detector, smoke_detector]")
+    here = Street(both.replace("within: 60s", "within: 60s\n      adjacent: false"))
+    here.said(5, "cam-1", fault=True)
+    here.said(10, "smoke-3", smoke=True)
+    assert here.said(11, "smoke-3", **lost) == []
+    here.said(20, "smoke-3", online=True, fault=False)
+    assert here.said(40, "smoke-3", temperature=50.0) == ["garage"]
+
+
 def test_a_device_under_test_says_nothing() -> None:
     here = Street()
     here.said(9, "heat-1", test=True)

@@ -191,3 +191,30 @@ def test_the_same_mistake_is_told_once() -> None:
 )
 def test_dotted(path: tuple[str | int, ...], text: str) -> None:
     assert dotted(path) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("name: x\n\tparts: {}\n", "indent with blanks, and write no tab between words"),
+        ("name: a: b\n", "put a text with `: ` in it in quotes, and check the indentation"),
+        ("name: !smoke\n", "put a text that begins with ! in quotes"),
+        ("parts: &p {}\nspare: {<<: *p}\n", "write the fields out, without `<<`"),
+        ("name: x\n---\nname: y\n", "keep one document in a file, without `---`"),
+        ("name: a\0b\n", "remove the control character"),
+        ("name: }\n", "check indentation, brackets and quotes"),
+    ],
+)
+def test_what_is_no_yaml_says_what_to_do(text: str, remedy: str) -> None:
+    (told,) = mistakes(text)
+    assert told.endswith(f"({remedy})")
+
+
+def test_a_few_lines_of_anchors_that_stand_for_billions_of_values_are_refused_at_once() -> None:
+    lines = [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)]
+    (told,) = mistakes("\n".join(["a0: &a0 [x]", *lines, "name: *a8"]))
+    assert told.endswith("its anchors repeat more than 100000 values (write fewer of them)")
+
+
+def test_anchors_that_repeat_a_little_are_what_they_stand_for() -> None:
+    assert Document("a: &a [1, 2]\nb: [*a, *a]\n", "p").data == {"a": [1, 2], "b": [[1, 2], [1, 2]]}

@@ -309,12 +309,30 @@ def test_one_mistake(fields: dict[str, str], told: str) -> None:
         ("version: 2\nrules: []", ["1:10: version: Input should be 1 (write `version: 1`)",
          ("2:8: rules: List should have at least 1 item after validation, not 0 "
          "(write a list of rules, each beginning with `- id:`)")]),
-        ("rules: [", ["1:9: not valid YAML: expected the node content, but found '<stream end>'"]),
+        ("rules: [", ["1:9: not valid YAML: expected the node content, but found '<stream end>' (check indentation, brackets and quotes)"]),
+            ("- a", ["1:1: this is no rule book (write `version: 1`, and below it `rules:` and a list)"]),
         ("version: 1\nversion: 1", ["2:1: version: this key stands twice (keep one of them)"]),
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_book(text: str, told: list[str]) -> None:
     assert mistakes(text) == [f"b0.yaml:{line}" for line in told]
+
+
+def test_a_key_that_yaml_takes_for_something_else() -> None:
+    (told,) = mistakes(with_rule(on="fault"))
+    assert told.endswith(
+        "Keys should be strings (write a field's name; in quotes where YAML takes it for something else, as `on`)"
+    )
+
+
+def test_a_voter_that_there_is_none_of_names_those_that_there_are() -> None:
+    voter = "{devices: [gateway], when: fault}"
+    (told,) = mistakes(
+        with_rule(confirm=f"{{voters: {{smoke: {voter}, heat: {voter}, smell: {voter}}}}}", devices="", when="")
+    )
+    assert told.endswith(
+        "(name at least two of smoke, heat, flame, gas, thermal, camera, charger, call_point, discharge, report)"
+    )
 
 
 def test_a_rule_that_is_no_mapping() -> None:
