@@ -5,7 +5,7 @@ Decides neither when nor whether: response.py does. Knows channels by name and k
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -26,7 +26,7 @@ from rules.model import (
     Swap,
     Text,
 )
-from rules.people import Person, Plan, Role, Target
+from rules.people import RESIDENTS, Person, Plan, Role, Target
 
 DISPATCH_EXPIRES: Micros = 30 * MINUTE
 """After this a dispatch that no provider accepted is dead: the 20 minutes of the promise are long over."""
@@ -71,13 +71,18 @@ class Caller:
         self._residents: dict[str, list[Person]] = {}
         """Zone → family contacts and grid workers."""
         for person in self.plan.people.values():
-            if person.role in (Role.FAMILY, Role.GRID_WORKER):
+            if person.role in RESIDENTS:
                 for zone in person.zones:
                     self._residents.setdefault(zone, []).append(person)
         self.swaps: list[Swap] = []
         """The swaps of shifts that are not over."""
         self.failing: dict[str, None] = {}
         """The channels whose last attempt failed: others are tried before them."""
+
+    def sends(self, person: str) -> bool:
+        """Is a call to them one that sends somebody? A family contact or grid worker only knows of it then."""
+        known = self.plan.people.get(person)
+        return known is None or known.role not in RESIDENTS
 
     # --- who ---------------------------------------------------------------------------------------------------------
 
@@ -179,6 +184,19 @@ class Caller:
         zone = self._neighbourhood.zones.get(incident.zone)
         return {"address": asdict(zone.address)} if zone is not None and zone.address is not None else {}
 
+    def residents(self, at: Micros, case: Case, lead: Case, step: str, out: list[Effect]) -> None:
+        """Of what goes under a lead: whom this round has not called, over one channel each; a grid worker once for the whole flood.
+
+        He hears of it from then on like those who were called for the lead.
+        """
+        call = _Call(at, case, "incident.dispatch", step, out)
+        for person in self._residents.get(case.incident.zone, ()):
+            rounds = person.role is Role.GRID_WORKER
+            if case.used.get(person.key) or (rounds and any(key == person.key for _, key in lead.called)):
+                continue
+            if self._person(call, "", person, ways=1) and rounds:
+                lead.called.update((way, "") for way in case.called if way[1] == person.key)
+
     def spread(self, at: Micros, case: Case, step: str, out: list[Effect]) -> None:
         """A FIRE that two kinds of channel have not taken in time: everybody on duty, over everything that was not used yet."""
         call = _Call(at, case, "incident.call", step, out)
@@ -209,9 +227,11 @@ class Caller:
         return bool(chosen)
 
     def _person(
-        self, call: _Call, station: str, person: Person, *, everything: bool = False, fresh: bool = False
-    ) -> bool:
-        """Over the channel that comes next; `fresh`: only if one was not used in this round; `everything`: over all of those."""
+        self, call: _Call, station: str, person: Person, *, everything: bool = False, fresh: bool = False,
+        ways: int = WAYS_OF_FIRE,
+    ) -> bool:  # fmt: skip
+        """Over the channel that comes next, for a FIRE at first over several `ways`; `fresh`: only if one was not used in this round;
+        `everything`: over all of those."""
         case = call.case
         fire = case.incident.kind is Kind.FIRE
         if not person.channels or (not fire and person.undisturbed(call.at)):
@@ -227,7 +247,7 @@ class Caller:
             turn = len(used) % len(person.channels)
             order = unused or [*person.channels[turn:], *person.channels[:turn]]
             order.sort(key=lambda channel: channel in self.failing)
-            chosen = self._of_kinds(order, WAYS_OF_FIRE if fire and not used else 1)
+            chosen = self._of_kinds(order, ways if fire and not used else 1)
         used.extend(chosen)
         for channel in chosen:
             self._push(call, station, channel, person)
@@ -244,16 +264,19 @@ class Caller:
     # --- news --------------------------------------------------------------------------------------------------------
 
     def tell(
-        self, at: Micros, case: Case, news: str, step: str, by: str, out: list[Effect], advice: Text | None = None
-    ) -> None:
-        """Word for everybody who was called; nobody is rung up for it."""
+        self, at: Micros, case: Case, news: str, step: str, by: str, out: list[Effect], advice: Text | None = None,
+        but: Collection[tuple[str, str]] = (),
+    ) -> None:  # fmt: skip
+        """Word for everybody who was called, `but` over these (channel, person); nobody is rung up for it."""
         more = {"news": news, "by": by} | ({"advice": asdict(advice)} if advice is not None else {})
-        self._inform(_Call(at, case, "incident.update", step, out, more))
+        self._inform(_Call(at, case, "incident.update", step, out, more), but)
 
-    def _inform(self, call: _Call) -> None:
+    def _inform(self, call: _Call, but: Collection[tuple[str, str]] = ()) -> None:
         """Everybody who was called and is still there; less than a FIRE wakes nobody."""
         fire = call.case.incident.kind is Kind.FIRE
         for (channel, key), station in call.case.called.items():
+            if (channel, key) in but:
+                continue
             person = self.plan.people.get(key)
             there = not key or (person is not None and (fire or not person.undisturbed(call.at)))
             if there and self.plan.kind_of(channel) != SPOKEN:

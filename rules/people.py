@@ -32,6 +32,10 @@ class Role(StrEnum):
     """The contact of somebody who lives alone; told of FIRE and PREALARM in that zone at once."""
 
 
+RESIDENTS = frozenset({Role.FAMILY, Role.GRID_WORKER})
+"""Who is called for the people of a zone: they must know, and are not sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """Somebody who can be called. Addresses (a mobile number) are not here: the channels know them by `key`."""
@@ -222,6 +226,11 @@ class Plan:
     def kind_of(self, channel: str) -> str:
         """The kind of a channel; one that nobody described is a kind of its own."""
         return self.channels.get(channel, channel)
+
+    def calls(self, kind: Kind, target: Target) -> bool:
+        """Does any rung of the kind's ladder call them?"""
+        ladder = self.ladders.get(kind)
+        return ladder is not None and any(target in rung.targets for rung in ladder.rungs)
 
     def whom(self, kind: Kind, goal: str) -> tuple[Target, ...]:
         """Whom a missed deadline calls."""

@@ -6,7 +6,7 @@ alarms. Whom a call reaches is calling.py's, when several incidents go as one is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -80,7 +80,7 @@ _ACTS: Mapping[Verb, tuple[Act, Step, str]] = {
 _HEARD = frozenset({IncidentState.ACKNOWLEDGED, IncidentState.ON_SCENE})
 """Somebody has taken it."""
 _LOOK = "verify"
-_CALLS = ("dispatch", "call", "spread", "around", "overdue", _LOOK)
+_CALLS = ("dispatch", "call", "spread", "around", "overdue", "residents", _LOOK)
 """How the steps of pushes begin that tell somebody to come, or to look."""
 
 
@@ -265,25 +265,30 @@ class Response:
             return
         act, step, _ = _ACTS[move.verb]
         riders = [self._cases[rider] for rider in case.riders]
-        news = self._news(move, case)
+        news = [self._news(move, case)]
         self._advance(move, case, detail, out)
         for rider in riders:
             now = rider.incident
             closes = move.verb is not Verb.CLOSE or now.condition is Condition.RETURNED
             if (now.state, act) in INCIDENT and closes:
+                news.append(self._news(move, rider))
                 self._advance(move, rider, detail | {"lead": case.incident.id}, out)
-        if news and not case.incident.lead:
-            self._caller.tell(move.at, case, step.value, news, move.by, out)
+        for told, word, but in news:
+            if word:
+                self._caller.tell(move.at, told, step.value, word, move.by, out, but=but)
 
-    def _news(self, move: Move, case: Case) -> str:
-        """The step of the word for those who were called; empty where there is no news for them."""
-        if move.verb is Verb.RESOLVE:
-            return f"resolved-{case.round}"
+    def _news(self, move: Move, case: Case) -> tuple[Case, str, Collection[tuple[str, str]]]:
+        """The step of the word for those who were called, empty where there is no news for them; and who hears it from the lead's."""
+        lead = self._cases.get(case.incident.lead)
+        but = lead.called.keys() if lead is not None else frozenset[tuple[str, str]]()
+        others = len(case.called) > 1 if lead is None else not case.called.keys() <= but
         climbing = ("ladder", case.incident.id, "next") in self._timers
         first = case.incident.state not in _HEARD
-        if move.verb is Verb.ACKNOWLEDGE and len(case.called) > 1 and (first or climbing):
-            return f"acknowledged{'' if first else case.rung}-{case.round}"
-        return ""
+        if move.verb is Verb.RESOLVE:
+            return case, f"resolved-{case.round}", but
+        if move.verb is Verb.ACKNOWLEDGE and others and (first or climbing):
+            return case, f"acknowledged{'' if first else case.rung}-{case.round}", but
+        return case, "", but
 
     def _advance(self, move: Move, case: Case, detail: Mapping[str, Value | None], out: list[Effect]) -> None:
         act, step, stamp = _ACTS[move.verb]
@@ -356,7 +361,8 @@ class Response:
         if not _asks(step) or not _current(step, case.since):
             return
         if outcome is Outcome.ACCEPTED:
-            self._accepted(at, case, channel, step, out)
+            if self._caller.sends(person):
+                self._accepted(at, case, channel, step, out)
         elif not unneeded and (outcome is Outcome.DEAD or case.incident.kind is Kind.FIRE):
             self._go_around(at, case, channel, person, step, out)
 
@@ -524,14 +530,17 @@ class Response:
             self._change(case, handed_over_at=at)
         return told
 
-    def _stop(self, at: Micros, case: Case, out: list[Effect]) -> None:
-        """Nobody need be called any more: the ladder stands still, and what is not delivered yet is taken back."""
+    def _stop(self, at: Micros, case: Case, out: list[Effect], *, rides: bool = False) -> None:
+        """Nobody need be called any more: the ladder stands still, and what is not delivered yet is taken back.
+
+        `rides`: another incident calls for it, but not the families of its own zone; what is on its way to them stays.
+        """
         for which in ("next", "two"):
             self._timers.cancel(("ladder", case.incident.id, which))
-        out.extend(
-            PushSettled(at, key, Outcome.WITHDRAWN, attempts, UNNEEDED) for key, attempts in case.open_calls.items()
-        )
-        case.open_calls.clear()
+        for key, attempts in list(case.open_calls.items()):
+            if not rides or self._caller.sends(_person(key)):
+                del case.open_calls[key]
+                out.append(PushSettled(at, key, Outcome.WITHDRAWN, attempts, UNNEEDED))
 
     def _promise(self, at: Micros, case: Case, profile: SlaProfile) -> None:
         """Set the deadlines of all that is not reached yet, and write them into the record."""
@@ -713,7 +722,7 @@ class Response:
         for name in GOALS:
             self._timers.cancel(("sla", rider.incident.id, name))
             self._timers.cancel(("warn", rider.incident.id, name))
-        self._stop(at, rider, out)
+        self._stop(at, rider, out, rides=True)
         self._part(rider)
         for inner in rider.riders:
             self._change(self._cases[inner], lead=lead.incident.id)
@@ -726,6 +735,8 @@ class Response:
         out.append(
             Entry(at, rider.incident.id, Step.FLOOD, {"lead": lead.incident.id, "scope": self._scope(rider.incident)})
         )
+        if rider.sent != NOBODY and self._plan.calls(rider.incident.kind, Target.RESIDENTS):
+            self._caller.residents(at, rider, lead, f"residents-{rider.round}", out)
 
     def _part(self, case: Case) -> None:
         """Nobody speaks for it any more."""
@@ -879,6 +890,11 @@ _ANSWERED = {
 def _asks(step: str) -> bool:
     """Does this push tell somebody to come, or to look?"""
     return step.startswith(_CALLS)
+
+
+def _person(key: str) -> str:
+    """Whom a push is for; empty for whoever listens on the channel."""
+    return key.split("/", 2)[2].partition("@")[2]
 
 
 def _current(step: str, since: int) -> bool:

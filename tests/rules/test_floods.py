@@ -15,11 +15,14 @@ from rules.model import (
     Effect,
     Freshness,
     Incident,
+    Kind,
     Micros,
     Move,
     Neighbourhood,
+    Outcome,
     Push,
     Reading,
+    Receipt,
     Recipient,
     Station,
     Text,
@@ -28,10 +31,10 @@ from rules.model import (
     Verb,
     Zone,
 )
-from rules.people import Person, Plan, Role, Roster
+from rules.people import LADDERS, Ladder, Person, Plan, Role, Roster, Rung, Target
 from rules.response import SPREAD_EVERY
-from tests.rules.small_block import T0, book, incident, lines, rule, through_bytes
-from tests.rules.two_houses import houses, machine
+from tests.rules.small_block import T0, book, full_key, incident, lines, rule, through_bytes
+from tests.rules.two_houses import BOOK, houses, machine
 
 LATE = Freshness.LATE
 TOO_LATE = 90
@@ -230,3 +233,27 @@ def test_a_flood_of_500_detectors_that_is_taken_at_once_is_told_by_two_digits_of
     shown = news[-1].body["flood"]
     assert isinstance(shown, dict)
     assert [zone["key"] for zone in shown["zones"]][:2] == ["x/z0", "x/z99"]
+
+
+def test_a_family_that_its_own_ladder_would_call_later_is_called_when_its_place_goes_under_another() -> None:
+    house = House()
+    where = houses()
+    later = {Kind.FIRE: Ladder((Rung(0, (Target.STATION,)), Rung(90 * SECOND, (Target.RESIDENTS,))))}
+    where.plan = replace(where.plan or Plan(), ladders={**LADDERS, **later})
+    house.engine = Engine(BOOK, where)
+    for n, device in enumerate(("a1-1", "a2-1", "a3-1")):
+        assert not [key for key in house.says(n, device, smoke=True) if "daughter" in key or "grid" in key]
+    assert house.says(3, "a4-1", smoke=True) == ["2/residents-1/mail@grid"]
+    assert house.case(2).lead == incident(1)
+    assert "1/call1-1/sms@daughter" in house.tick(90)
+
+
+def test_what_only_a_family_has_heard_of_is_not_dispatched_nor_two_ways_to_who_must_come() -> None:
+    house = House()
+    called = house.says(0, "a1-1", smoke=True)
+    for key in (key for key in called if key.endswith("@daughter")):
+        house.engine.handle(Receipt(_moment(1), full_key(key), Outcome.ACCEPTED, 1))
+    assert house.case(1).state == "raised"
+    assert any("/spread-1/" in key for key in house.tick(5))
+    house.engine.handle(Receipt(_moment(6), full_key("1/dispatch-1/robot"), Outcome.ACCEPTED, 1))
+    assert house.case(1).state == "dispatched"

@@ -390,6 +390,20 @@ def test_only_one_as_grave_in_the_same_house_speaks_for_another(events: list[Eve
 
 @prove(100)
 @given(told())
+def test_the_family_hears_of_every_fire_at_home_whoever_is_called_for_it(events: list[Event]) -> None:
+    """Once for each raising: over two channels when the place is called for, over one when it goes under another."""
+    watched = Watched()
+    for _, effects in watched.play(events):
+        for entry in (e for e in effects if isinstance(e, Entry) and e.step in (Step.RAISED, *GRAVER)):
+            record = watched.records[entry.incident]
+            certain = entry.detail["evidence"] == Freshness.LIVE and record.kind is Kind.FIRE
+            if certain and record.zone in ("q/a1", "q/b1") and not record.withheld and not record.exercise:
+                told = [e.channel for e in effects if isinstance(e, Push) and e.to == "daughter" and calls(e)]
+                assert told, record
+
+
+@prove(100)
+@given(told())
 def test_every_real_alarm_pages_or_goes_under_one_that_does(events: list[Event]) -> None:
     """However many others there are, elsewhere or before."""
     watched = Watched()
