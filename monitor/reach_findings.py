@@ -15,7 +15,7 @@ from rules.model import Kind, Station, Text
 from rules.people import LADDERS, Plan
 
 ENOUGH = 2
-"""Kinds of channel over which people hear of a fire (GB/T 45839-2025 5.10.4)."""
+"""Kinds of channel over which people hear of a fire within 15 s (GB/T 45839-2025 5.10.4); neighbours and those above come later."""
 SHOWN = 3
 _REACH = Text("告警送达", "reach")
 _LADDER = Text("升级阶梯", "ladder")
@@ -66,7 +66,7 @@ def _reach(plan: Plan, fire: Sequence[Reach]) -> Iterator[Finding]:
 
 _REMEDIES = {
     Level.OK: "",
-    Level.WARN: "GB/T 45839-2025 5.10.4 asks for two kinds of channel that people hear: add one",
+    Level.WARN: "GB/T 45839-2025 5.10.4 asks for two kinds of channel that people hear, within 15 s: add one",
     Level.BAD: "mend one of its channels, or name somebody who is on duty then: nobody would come",
 }
 
@@ -75,20 +75,22 @@ def _levels(plan: Plan, reach: Reach) -> Iterator[tuple[Level, str, tuple[Span, 
     """How good it is, over which channels, and when. Where something is amiss, only that is told."""
     if nobody := reach.when(lambda reached: not reached.channels):
         yield Level.BAD, "no channel that works", nobody
-    weak = {r.channels: None for _, r in reach.week if r.channels and not _enough(plan, r)}
-    for channels in weak:
-        yield Level.WARN, f"{', '.join(sorted(channels))} only", reach.when(_over(channels))
+    weak = {(r.soon, r.channels): None for _, r in reach.week if r.channels and not _enough(plan, r)}
+    for soon, channels in weak:
+        over = f"{', '.join(sorted(soon))} only" if soon else "no channel"
+        later = f" within 15 s, later also {', '.join(sorted(channels - soon))}" if channels - soon else ""
+        yield Level.WARN, f"{over}{later}", reach.when(_over(soon, channels))
     if not nobody and not weak:
         everything = frozenset[str]().union(*(r.channels for _, r in reach.week))
         yield Level.OK, ", ".join(sorted(everything)), reach.when(lambda _: True)
 
 
 def _enough(plan: Plan, reached: Reached) -> bool:
-    return len({plan.kind_of(channel) for channel in reached.channels} - UNHEARD) >= ENOUGH
+    return len({plan.kind_of(channel) for channel in reached.soon} - UNHEARD) >= ENOUGH
 
 
-def _over(channels: frozenset[str]) -> Callable[[Reached], bool]:
-    return lambda reached: reached.channels == channels
+def _over(soon: frozenset[str], channels: frozenset[str]) -> Callable[[Reached], bool]:
+    return lambda reached: (reached.soon, reached.channels) == (soon, channels)
 
 
 def _empty(rungs: Iterable[int]) -> Callable[[Reached], bool]:

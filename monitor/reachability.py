@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from rules.model import DAY, MINUTE, Kind, Micros, Station
+from rules.model import DAY, MINUTE, SECOND, Kind, Micros, Station
 from rules.people import CHINA, Person, Plan, Role, Shift, Target, minute_of_day, within
 
 DAY_MINUTES = 1440
 WEEK_MINUTES = 7 * DAY_MINUTES
 MONDAY: Micros = 4 * DAY - CHINA
 """A Monday, 00:00 in China."""
+SOON: Micros = 15 * SECOND
+"""By then a FIRE is heard over two kinds of channel (GB/T 45839-2025 5.10.4)."""
 UNHEARD = frozenset({"mqtt"})
 """Kinds of channel that tell programs, lamps and screens, and no telephone."""
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -42,6 +44,8 @@ class Reached:
     """Whom the whole ladder reaches at one moment."""
 
     channels: frozenset[str] = frozenset()
+    soon: frozenset[str] = frozenset()
+    """What is called within SOON, if need be."""
     people: frozenset[str] = frozenset()
     """Keys of those on duty who are called by name."""
     empty: tuple[int, ...] = ()
@@ -147,12 +151,19 @@ class _Way:
     def climb(self, group: _Group, at: Micros) -> Reached:
         """The ladder from its first rung to the last repetition that could reach anybody new."""
         ladder, climb = self.plan.ladders[self.kind], _Climb(self, group, at)
-        empty = []
+        empty, soon = [], self.spread(group.stations[0], at)
         for n in range(len(ladder.rungs) + 1 + len(self._by_key)):
             rung = ladder.rung(n)
             if rung is not None and not climb.rung(rung.targets) and n <= len(ladder.rungs):
                 empty.append(n)
-        return Reached(frozenset(climb.channels), frozenset(climb.people), tuple(empty))
+            if rung is not None and n < len(ladder.rungs) and rung.after < SOON:
+                soon |= climb.channels
+        return Reached(frozenset(climb.channels), soon, frozenset(climb.people), tuple(empty))
+
+    def spread(self, station: Station, at: Micros) -> frozenset[str]:
+        """The channels of everybody on duty: a FIRE is told over all of them that two kinds have not accepted in time."""
+        people = (person for target in _ON_DUTY for person in self.on_duty(station.key, at, target))
+        return self.working(channel for person in people for channel in person.channels)
 
     def on_duty(self, station: str, at: Micros, target: Target) -> list[Person]:
         """Worked out once for each moment."""

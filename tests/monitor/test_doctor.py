@@ -358,6 +358,30 @@ async def test_hours_at_which_a_fire_reaches_too_little(patient: Patient) -> Non
     assert exit_code(findings) == 1
 
 
+async def test_neighbours_and_those_above_come_too_late_to_be_the_second_kind(patient: Patient) -> None:
+    patient.words["recipients"] = "group"
+    patient.words["more"] = "\n  - {id: '119', name: 消防, zones: ['*'], recipients: [phones], authority: true}"
+    assert [(f.level, f.detail) for f in of(await patient.examined(), "reach")] == [
+        (
+            Level.WARN,
+            "fires of 2 zones reach 南门 South gate over group only within 15 s, later also phones, at every hour",
+        )
+    ]
+    patient.words["people"] = "\npeople: [{id: boss, name: 站长, role: leader, channels: [phones]}]\n"
+    patient.words["staff"] = ", people: [boss]"
+    late = "ladders: {FIRE: {rungs: [{after: 15s, call: [station]}], repeat: [leader]}}"
+    assert one(await patient.examined(), "reach").level is Level.OK, (
+        "the leader is called after 5 s where two kinds fail"
+    )
+    patient.words["people"] = f"\n{late}\n"
+    patient.words["staff"] = ""
+    (found,) = of(await patient.examined(), "reach")
+    assert (found.level, found.detail.partition(" over ")[2]) == (
+        Level.WARN,
+        "no channel within 15 s, later also group, at every hour",
+    )
+
+
 async def test_pre_alarms_in_quiet_hours_and_rungs_that_reach_nobody(patient: Patient) -> None:
     patient.words["recipients"] = "{channel: group, kinds: [FIRE]}"
     patient.words["people"] = """
