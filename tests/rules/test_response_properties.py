@@ -369,7 +369,7 @@ def test_only_one_as_grave_in_the_same_house_speaks_for_another(events: list[Eve
         for entry in (e for e in effects if isinstance(e, Entry) and e.detail.get("evidence") == Freshness.LIVE):
             kind = (
                 watched.records[entry.incident].kind
-                if entry.step is Step.CONFIRMED
+                if entry.step in (Step.CONFIRMED, Step.REALARM)
                 else Kind(str(entry.detail["kind"]))
             )
             rank = kind.rank
