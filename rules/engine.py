@@ -937,8 +937,8 @@ class Engine:
 
         They only differ when the tape was folded under something else than it was written under: the site file lost a device or a limit
         changed while a kill had left no snapshot, or a newer program reads messages in another way. An incident that we lack is opened
-        without alarms, for a person to close. One that the ledger lacks was never told to anybody: its alarms go back to idle, so the
-        next reading that shows the danger raises it.
+        without alarms, for a person to close, and called for until somebody acknowledges. One that the ledger lacks was never told to
+        anybody: its alarms go back to idle, so the next reading that shows the danger raises it.
         """
         renamed, strays, adopted = self._response.reconcile(kept, newest)
         if not renamed and not strays and not adopted:
@@ -951,6 +951,7 @@ class Engine:
             seen.alarms = seen.alarms or None
         self._troubles = {source: detail for source, detail in self._troubles.items() if source in self._system}
         self._rename_timers(renamed, strays)
+        self._response.take_up(self._now, [*renamed.values(), *adopted])
         self._linkage.mended(renamed, strays, adopted)
         return [
             *(f"{incident}: open in the ledger, unknown to the recovery" for incident in adopted),

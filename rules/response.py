@@ -474,11 +474,11 @@ class Response:
         told = self._climb(at, case, out)
         if profile is not None and not told:
             out.append(Entry(at, case.incident.id, Step.UNCOVERED, {"zone": alarm.zone}))
-        if case.incident.kind is Kind.FIRE:
-            self._timers.set(("ladder", case.incident.id, "two"), at + TWO_WAYS_AFTER)
 
     def _climb(self, at: Micros, case: Case, out: list[Effect]) -> bool:
         """The next rung, and the timer of the one after it. Did it reach anybody?"""
+        if not case.rung and case.incident.kind is Kind.FIRE:
+            self._timers.set(("ladder", case.incident.id, "two"), at + TWO_WAYS_AFTER)
         ladder = self._plan.ladders.get(case.incident.kind)
         rung = ladder.rung(case.rung) if ladder is not None else None
         if rung is None:
@@ -510,7 +510,7 @@ class Response:
             return
         rung = ladder.rung(case.rung)
         due = case.began + rung.after if rung is not None else at + ladder.every
-        if case.rung and (rung is not None or case.incident.kind is not Kind.FAULT):
+        if rung is not None or (case.rung and case.incident.kind is not Kind.FAULT):
             self._timers.set(("ladder", case.incident.id, "next"), max(due, at + SECOND))
 
     def _reach(
@@ -843,6 +843,42 @@ class Response:
         self._by_place = {(c.incident.zone, c.incident.group): c for c in cases}
         self._join_again(renamed)
         return renamed, {case.incident.id for case in ours.values()}, adopted
+
+    def take_up(self, at: Micros, taken: Iterable[str]) -> None:
+        """After `reconcile` (and once the timers bear the records' names): go on with each record that was taken where it stands.
+
+        What nobody has acknowledged is called for, from the first rung and under fresh keys; promises keep their moments, those without
+        one run from now.
+        """
+        for case in [self._cases[incident] for incident in taken]:
+            self._touched[case.incident.id] = case  # its revision goes on: whoever recovers again has fresh keys again
+            if case.incident.lead not in self._cases:
+                self._change(case, lead="")
+            self._stop_clocks(case)
+            incident = case.incident
+            heard = reached(incident.state, IncidentState.ACKNOWLEDGED)
+            if heard:
+                for which in ("next", "two"):
+                    self._timers.cancel(("ladder", incident.id, which))
+            over = reached(incident.state, IncidentState.RESOLVED) or incident.kind is Kind.FAULT
+            if over or incident.suspected or incident.withheld or incident.exercise or incident.lead:
+                continue
+            case.sent, case.asked = min(case.sent, incident.kind.rank), min(case.asked, incident.kind.rank)
+            self._promised(at, case)
+            if not heard and ("ladder", incident.id, "next") not in self._timers:
+                case.round += 1
+                case.since = case.round
+                case.begin(at + SECOND)
+                self._timers.set(("ladder", incident.id, "next"), at + SECOND)
+
+    def _promised(self, at: Micros, case: Case) -> None:
+        for goal, state in _GOALS.items():
+            due = getattr(case.incident, f"{goal}_due_at")
+            if due is not None and goal not in case.incident.overdue and not reached(case.incident.state, state):
+                self._timers.set(("sla", case.incident.id, goal), max(due, at + SECOND))
+        profile = self._neighbourhood.sla.get(case.incident.kind)
+        if profile is not None:
+            self._promise(at, case, profile)
 
     def _join_again(self, renamed: Mapping[str, str]) -> None:
         """Who rides under whom, by the records."""

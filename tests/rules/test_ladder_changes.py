@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from rules.engine import Engine
+from rules.engine import RESTART, Engine
 from rules.model import (
     DAY,
     HOUR,
@@ -16,6 +16,7 @@ from rules.model import (
     Device,
     Disposition,
     Effect,
+    Entry,
     Freshness,
     IncidentChanged,
     IncidentState,
@@ -33,14 +34,16 @@ from rules.model import (
     Refused,
     Restore,
     Station,
+    Step,
     Suppress,
     Swap,
     Text,
     Tick,
+    Trouble,
     Verb,
     Zone,
 )
-from rules.people import Person, Plan, Role, Roster
+from rules.people import Person, Plan, Role, Roster, Target
 from rules.response import MOST_SWAPS
 from rules.rule import RuleBook
 from tests.rules.small_block import T0, book, rule
@@ -155,6 +158,104 @@ def test_a_record_that_was_adopted_repeats_no_key_though_one_reading_called_twic
     later = again.handle(Reading(T0 + SECOND, "x/s", {"temperature": 60.0, "smoke": True}))
     assert keys(later) != []
     assert not set(keys(said)) & set(keys(later))
+
+
+def adopting(machine: Engine, at: Micros, **changes: object) -> Engine:
+    """One that has lost everything and takes the ledger's records, with these changes; what it does comes after an hour's absence."""
+    again = Engine(machine.book, places(person("a", "sms", "mail"), person("b", "ring")))
+    again.handle(Tick(at))
+    again.reconcile([replace(i, **changes) for i in machine.open_incidents], ONE)  # type: ignore[arg-type]
+    return again
+
+
+def after_an_hour(machine: Engine, until: Micros) -> list[Effect]:
+    """The daemon was away for an hour, and then runs for so long."""
+    back = machine.now + HOUR
+    effects = [*machine.handle(Trouble(machine.now, RESTART, active=True))]
+    effects += machine.handle(Trouble(back, RESTART, active=False))
+    return [*effects, *machine.handle(Tick(back + until))]
+
+
+def burning() -> Engine:
+    machine = Engine(BOOK, places(person("a", "sms", "mail"), person("b", "ring")))
+    smoke(machine, T0)
+    return machine
+
+
+def test_an_incident_that_only_the_ledger_knew_is_called_for_until_somebody_has_it() -> None:
+    machine = burning()
+    again = adopting(machine, T0 + 10 * SECOND)
+    upcoming = again.next_call(ONE)
+    assert upcoming is not None
+    assert Target.STATION in upcoming.targets
+    back = T0 + 10 * SECOND + HOUR
+    said = [e for e in after_an_hour(again, 21 * SECOND) if isinstance(e, Push)]
+    first = next(push.step for push in said)
+    calls = [(push.at - back, push.channel, push.step.partition("-")[0]) for push in said if "overdue" not in push.step]
+    assert calls == [
+        (5 * SECOND, "robot", "dispatch"),
+        (5 * SECOND, "sms", "dispatch"),
+        (5 * SECOND, "mail", "dispatch"),
+        (5 * SECOND, "ring", "dispatch"),
+        (20 * SECOND, "mail", "call1"),
+        (20 * SECOND, "ring", "call1"),
+    ]
+    assert first != "dispatch-1"
+    again.handle(Move(back + MINUTE, ONE, Verb.ACKNOWLEDGE, "li"))
+    assert not [e for e in again.handle(Tick(back + 2 * MINUTE)) if isinstance(e, Push)]
+
+
+def test_its_deadlines_go_on_and_who_recovers_twice_repeats_no_key() -> None:
+    machine = burning()
+    again = adopting(machine, T0 + 10 * SECOND)
+    said = [*again.handle(Tick(T0 + MINUTE))]
+    assert [e.at for e in said if isinstance(e, Entry) and e.step is Step.OVERDUE] == [T0 + MINUTE]
+    assert again.open_incidents[0].on_scene_due_at == T0 + 5 * MINUTE
+    told = {e.key for e in said if isinstance(e, Push)}
+    third = adopting(again, T0 + MINUTE)
+    later = [*third.handle(Tick(T0 + 3 * MINUTE))]
+    assert "dispatch" not in [e.detail["goal"] for e in later if isinstance(e, Entry) and e.step is Step.OVERDUE]
+    assert not told & {e.key for e in later if isinstance(e, Push)}
+    assert {e.key for e in later if isinstance(e, Push)}
+
+
+def test_one_that_was_promised_nothing_yet_is_promised_from_now() -> None:
+    again = adopting(
+        burning(), T0 + HOUR, dispatch_due_at=None, on_scene_due_at=None, resolve_due_at=None, lead="inc-000009"
+    )
+    again.handle(Tick(T0 + HOUR + SECOND))
+    (incident,) = again.open_incidents
+    assert (incident.lead, incident.on_scene_due_at) == ("", T0 + HOUR + 5 * MINUTE)
+
+
+def test_one_that_somebody_has_taken_is_called_for_again_only_when_nobody_came() -> None:
+    machine = burning()
+    move(machine, T0 + 5 * SECOND, Verb.ACKNOWLEDGE)
+    again = adopting(machine, T0 + 10 * SECOND)
+    assert again.handle(Tick(T0 + 5 * MINUTE - 1)) == []
+    assert "overdue" in keys(again.handle(Tick(T0 + 5 * MINUTE)))[0]
+    assert again.next_call(ONE) is not None
+    move(machine, T0 + 20 * SECOND, Verb.RESOLVE)
+    assert adopting(machine, T0 + HOUR).handle(Tick(T0 + 2 * HOUR)) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"withheld": "sup-000001"}, {"exercise": "sup-000001"}, {"suspected": True}, {"kind": Kind.FAULT}],
+    ids=["withheld", "a drill", "doubtful", "a fault"],
+)
+def test_one_that_nobody_was_sent_for_is_not_called_for_now(changes: dict[str, object]) -> None:
+    assert adopting(burning(), T0 + HOUR, **changes).handle(Tick(T0 + 2 * HOUR)) == []
+
+
+def test_who_has_it_by_the_ledgers_record_is_not_called_by_a_ladder_of_ours() -> None:
+    machine = burning()
+    (ours,) = machine.open_incidents
+    taken = replace(
+        ours, state=IncidentState.ACKNOWLEDGED, acknowledged_at=T0 + SECOND, acknowledged_by="li", revision=5
+    )
+    assert machine.reconcile([taken], ONE) == [f"{ONE}: the ledger's record was taken"]
+    assert keys(machine.handle(Tick(T0 + 4 * MINUTE))) == []
 
 
 def test_whoever_rides_by_the_ledgers_record_is_called_by_its_lead_alone() -> None:
