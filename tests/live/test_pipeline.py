@@ -125,7 +125,7 @@ def test_databases_stopped_for_a_while_cost_delay_and_hold_up_no_alarm(watch: Wa
 
 def test_a_broker_restarted_in_between_loses_nothing_and_repetitions_are_recognised(watch: Watch) -> None:
     with publishing(watch, READINGS, rate=8000) as sent:
-        for part in (READINGS // 4, READINGS * 6 // 10):
+        for part in (READINGS // 8, READINGS // 4):
             watch.daemon.wait_for(partial(watch.has, part), f"{part} have come")
             watch.broker.stop()
             watch.daemon.wait_for(lambda: "feed" in watch.troubles, "the broker is missed")
@@ -134,7 +134,8 @@ def test_a_broker_restarted_in_between_loses_nothing_and_repetitions_are_recogni
     watch.daemon.wait_for(lambda: not watch.troubles, "the trouble ends")
     duplicates = watch.daemon.get("/api/v1/account")["verdicts"]["duplicate"]
     print(f"\n{sent().repeated} messages repeated by the devices, {duplicates} duplicates recognised")
-    assert (sent().acknowledged, sent().connections) == (READINGS, 3)
+    assert sent().acknowledged == READINGS
+    assert sent().connections in (2, 3)  # the last break may come when the devices have said all
     assert_account(watch, duplicates=duplicates)
     assert_kept_exactly(watch)
 
