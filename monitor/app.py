@@ -402,7 +402,7 @@ class Daemon:
             RuleView(
                 r.id, r.kind, r.title, r.subject, tuple(sorted(r.devices)), tuple(sorted(r.quantities)),
                 written[r.id].where or "", written[r.id].when, written[r.id].clear or "", hold=r.hold,
-                clear_for=r.clear_for, latch=r.latch, advice=r.advice, group=r.group, reason=r.source,
+                clear_for=r.clear_for, latch=r.latch, advice=r.advice, group=r.group, reason=r.source, linkage=r.linkage,
             )
             for r in self.lookout.engine.book.rules
         ]  # fmt: skip

@@ -20,6 +20,7 @@ from typing import Protocol
 from monitor.book_change import BookChange
 from monitor.explanation import Explanation
 from monitor.ports import Ledger, TimelineRow
+from rules.commands import Order
 from rules.document import Mistake
 from rules.model import (
     AlarmState,
@@ -123,6 +124,8 @@ class RuleView:
     advice: Text | None = None
     group: str = ""
     reason: str = ""
+    linkage: tuple[Order, ...] = ()
+    """What it commands devices to do, where the site allows it."""
 
 
 class BookRefused(Exception):

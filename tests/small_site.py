@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from monitor.board import AlarmView, Board, DeviceState, MoveRefused, RuleView, UnknownIncident
 from monitor.console import Statistics, make_app, serve
 from monitor.ports import Batch
+from rules.commands import Order, Place
 from rules.model import (
     MINUTE,
     SECOND,
@@ -108,6 +109,7 @@ RULES = (
         advice=Text("疏散", "Evacuate"),
         group="fire",
         reason="EN 14604",
+        linkage=(Order("sound", Place.BUILDING, "siren"),),
     ),
 )
 

@@ -11,6 +11,7 @@ from math import isfinite
 from monitor.board import DeviceState, RuleView
 from monitor.console.answers import Answer
 from monitor.console.times import Time
+from rules.commands import COMMANDS, Order, Place
 from rules.model import (
     SECOND,
     AlarmState,
@@ -143,8 +144,22 @@ class QuantityList(Answer):
     items: list[QuantityAnswer]
 
 
+class OrderAnswer(Answer):
+    """A command that a rule gives, and to which devices: the one that decided (`self`), or all of a `kind` in its `zone` or `building`."""
+
+    command: str
+    name: Text
+    at: Place
+    kind: str
+
+    @classmethod
+    def of(cls, order: Order) -> OrderAnswer:
+        """With the words for the command."""
+        return cls(command=order.command, name=COMMANDS[order.command].words, at=order.place, kind=order.kind)
+
+
 class RuleAnswer(Answer):
-    """A rule of the book in force, as its author wrote it."""
+    """A rule of the book in force, as its author wrote it. `linkage`: what it commands, where the site file allows that."""
 
     id: str
     kind: Kind
@@ -161,6 +176,7 @@ class RuleAnswer(Answer):
     advice: Text | None
     group: str
     reason: str
+    linkage: list[OrderAnswer]
 
     @classmethod
     def of(cls, rule: RuleView) -> RuleAnswer:
@@ -181,6 +197,7 @@ class RuleAnswer(Answer):
             advice=rule.advice,
             group=rule.group,
             reason=rule.reason,
+            linkage=[OrderAnswer.of(order) for order in rule.linkage],
         )
 
 

@@ -120,7 +120,9 @@ def test_a_hot_port_is_cut_off_and_a_deaf_one_is_told_of(tmp_path: Path) -> None
             daemon.wait_for(lambda: "command_failed" in steps(data, "charger-07"), "the deaf one has not")
             phone.wait_for(lambda h: any(b["data"].get("news") == "linkage-failed" for b in h.bodies))
             cool = daemon.get("/api/v1/devices/hupan/charger-05")
+            (hot,) = [rule for rule in daemon.get("/api/v1/rules")["items"] if rule["id"] == "hot"]
         ear.close()
+        assert [(order["command"], order["at"]) for order in hot["linkage"]] == [("cut_power", "self")]
         assert steps(data, "charger-05") == ["commanded", "command_done"]
         assert steps(data, "charger-07") == ["commanded", "command_failed"]
         entries = told(data)

@@ -218,6 +218,13 @@ async def test_zones_stations_and_rules() -> None:
     assert zones[0]["attributes"] == {"sprinklers": True, "level": -1.0}
     assert stations[0]["recipients"] == [{"channel": "hook", "kinds": ["FIRE", "PREALARM"]}]
     assert (rules[0]["id"], rules[0]["hold_seconds"], rules[0]["clear_for_seconds"]) == ("smoke", 4.0, 60.0)
+    sirens = {
+        "command": "sound",
+        "name": {"zh": "启动声光警报", "en": "Sound the alarm"},
+        "at": "building",
+        "kind": "siren",
+    }
+    assert rules[0]["linkage"] == [sirens]
 
 
 async def test_coverage_counts_live_detectors_zone_by_zone() -> None:
