@@ -14,7 +14,6 @@ from typing import Any
 import aiohttp
 
 from monitor.adapters.embedded_history import EmbeddedHistory
-from monitor.adapters.influx import InfluxHistory
 from monitor.adapters.mqtt import MqttSettings
 from monitor.adapters.mqtt_tap import BrokerAddress, listen, probe, publish
 from monitor.adapters.own_api import OwnApi
@@ -159,6 +158,9 @@ def _history(h: HistorySettings, folder: Path, now: Callable[[], Micros]) -> His
         return EmbeddedHistory(
             folder / f"{h.name}.sqlite3", raw_days=h.raw_days, minute_days=h.minute_days, hour_days=h.hour_days, now=now
         )
+    # Its library takes as long to load as everything else of a command together, and most have no such history.
+    from monitor.adapters.influx import InfluxHistory
+
     return InfluxHistory(
         h.url,
         database=h.database_or_bucket,

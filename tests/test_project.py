@@ -1,13 +1,12 @@
 """The project's frame holds together: locks, documents, commands and version agree with each other and with the code.
 
-Reads files as text; of the project's own code it imports only the tables that the documents draw.
+Reads files as text; of the project's own code it imports only the tables that the documents draw, and the command line.
 """
 
 from __future__ import annotations
 
 import re
 import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -16,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from monitor.cli import app
 from monitor.ports import Verdict
 from rules.incident import ALARM, INCIDENT
 from rules.model import AlarmState, Condition, Disposition, Freshness, IncidentState, Kind
@@ -177,14 +178,8 @@ def command_line() -> list[str]:
 
 @pytest.mark.parametrize("command", command_line())
 def test_the_commands_of_the_readme_can_be_asked_for_help(command: str) -> None:
-    asked = subprocess.run(
-        [sys.executable, "-m", "monitor", *command.split(), "--help"],
-        cwd=ROOT,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert asked.returncode == 0, asked.stderr
+    asked = CliRunner().invoke(app, [*command.split(), "--help"])
+    assert asked.exit_code == 0, asked.stderr
     assert "Usage" in asked.stdout
 
 

@@ -43,8 +43,8 @@ from simulators import nist
 from tests.rules.small_block import T0
 
 ROOT = Path(__file__).parents[2]
-MESSAGES = 20_000
-SEEDS = ("0", "1", "4242")
+MESSAGES = 10_000
+SEEDS = ("0", "4242")
 _ZONES = {"hall": "lobby", "garage": "garage", "lane": "fire_lane", "flat": "dwelling", "shed": "shed"}
 _KINDS = ("smoke_detector", "heat_detector", "thermal_camera", "camera", "charger", "gateway", "fire_door")
 
@@ -146,9 +146,9 @@ def told(summary: Summary) -> str:
     return json.dumps([summary.digest, summary.effects, len(summary.incidents), summary.verdicts], sort_keys=True)
 
 
-def lived(seed: int) -> Summary:
+def lived(seed: int, messages: int = MESSAGES) -> Summary:
     """The bad day in one go."""
-    return play(bad_day(seed), Lookout(shipped(), town()), settle=HOUR)
+    return play(bad_day(seed, messages), Lookout(shipped(), town()), settle=HOUR)
 
 
 def burned(name: str) -> Summary:
@@ -184,7 +184,7 @@ def elsewhere(hash_seed: str, expression: str) -> str:
 def test_a_bad_day_is_the_same_in_every_process() -> None:
     here = lived(7)
     assert here.messages == MESSAGES
-    assert here.effects > 5000
+    assert here.effects > 2500
     assert len(here.incidents) > 10
     verdicts = {"live", "late", "future", "retained", "duplicate", "rejected", "unregistered"}
     assert set(here.verdicts) == verdicts
@@ -192,7 +192,7 @@ def test_a_bad_day_is_the_same_in_every_process() -> None:
 
 
 def test_another_day_is_another_digest() -> None:
-    assert lived(7).digest != lived(8).digest
+    assert lived(7, 500).digest != lived(8, 500).digest
 
 
 def test_a_restart_in_another_process_changes_nothing(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_a_restart_in_another_process_changes_nothing(tmp_path: Path) -> None:
     kept = tmp_path / "snapshot"
     kept.write_bytes(msgpack.packb(lookout.snapshot()))
     here = play(islice(bad_day(9), MESSAGES // 2, None), lookout, settle=HOUR)
-    assert here.effects > 1000
+    assert here.effects > 500
     assert elsewhere("3", f"second_half(9, Path({str(kept)!r}).read_bytes())") == told(here)
 
 
