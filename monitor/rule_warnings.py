@@ -1,7 +1,7 @@
 """What is allowed in a rule book and hardly ever meant: cautions, each with its place, its reason and what to do, in both languages.
 
     of the book alone      a rule that says what another one says already; a fire without advice; numbers without reasons; chatter;
-                           linkage on one detector's word
+                           a way back that is the wrong way round; voters that are one; linkage on one detector's word
     of the book at a site  a rule that no device can trigger; holds and windows shorter than the reporting interval; attributes
                            that nobody has; zones that no fire rule watches; linkage with nothing, or that the site does not allow
 
@@ -84,6 +84,8 @@ def review(book: RuleBook, places: SitePlaces | None = None, interval: Micros | 
     for rule in rules:
         found += _unexplained(rule)
         found += _chatters(rule)
+        found += _turned_round(rule)
+        found += _one_voice(rule)
         found += _linked(rule, linkage_warnings.lonely(rule.rule))
     idle = 0
     if places is not None:
@@ -239,6 +241,42 @@ def _chatters(rule: _Read) -> Iterator[Caution]:
                     return
                 case _:
                     pass
+
+
+def _turned_round(rule: _Read) -> Iterator[Caution]:
+    """A way back that lies beyond the limit: it holds already while the danger does, and no longer when that is over."""
+    entry = rule.source.entry
+    if entry.clear is None or rule.rule.check is None:
+        return
+    if implies(rule.whens[0].root, _tree(entry.clear, Scope.DEVICE).root):
+        yield rule.caution(
+            "clear",
+            "when 成立时 clear 总是成立：恢复条件的方向写反了，报警可能永不结束。",
+            "It holds whenever `when` does: the comparison is the wrong way round, and the alarm may never end.",
+            "写 when 不成立时才成立的条件，例如 when: temperature > 57 配 clear: temperature < 50。",
+            "Write what holds only when `when` does not: clear: temperature < 50 for when: temperature > 57.",
+        )
+
+
+def _one_voice(rule: _Read) -> Iterator[Caution]:
+    """Two kinds of evidence of which one says the other: a single signal of a single device would confirm a fire."""
+    entry = rule.source.entry
+    if not isinstance(entry, ConfirmEntry):
+        return
+    voters = list(entry.confirm.voters.items())
+    for (one, a), tree in zip(voters, rule.whens, strict=True):
+        for (other, b), wider in zip(voters, rule.whens, strict=True):
+            shared = sorted(set(a.devices) & set(b.devices))
+            if one != other and shared and implies(tree.root, wider.root):
+                kinds = ", ".join(shared)
+                yield rule.caution(
+                    "confirm",
+                    f"{one} 成立时 {other} 也成立（{kinds}）：同一信号会被当作两种独立证据。",
+                    f"Whenever {one} holds, so does {other} ({kinds}): one signal would count as two independent kinds of evidence.",
+                    "给它们不同的设备或不同的量。",
+                    "Give them different devices or different quantities.",
+                )
+                return
 
 
 def _continuous(name: str) -> bool:
@@ -416,7 +454,7 @@ def interval_of(attributes: Mapping[str, Value]) -> Micros | None:
 
 def _unwatched_zones(rules: Sequence[_Read], site: _Site) -> Iterator[Caution]:
     """One caution for each entry of the site file, however many zones its range names."""
-    watched = {zone.key for rule in rules if rule.rule.kind is Kind.FIRE for _, zone in site.watched(rule.rule)}
+    watched = {zone for rule in rules if rule.rule.kind is Kind.FIRE for zone in _guarded(rule.rule, site)}
     document = site.places.document
     for i, entry in enumerate(site.places.entries):
         for j, zone_entry in enumerate(entry.zones):
@@ -437,6 +475,26 @@ def _unwatched_zones(rules: Sequence[_Read], site: _Site) -> Iterator[Caution]:
                 Text(f"登记探测器或写规则；确实不需要时在区域属性写 {NO_FIRE}: true。",
                      f"Register a detector or write a rule; where none is needed, give the zone the attribute {NO_FIRE}: true."),
             )  # fmt: skip
+
+
+def _guarded(rule: Rule, site: _Site) -> Iterator[str]:
+    """The zones in which it can alarm; of a confirmed fire those whose area has enough kinds of evidence, and one of its own."""
+    inside: dict[str, set[str]] = {}
+    for device, zone in site.watched(rule):
+        inside.setdefault(zone.key, set()).add(device.kind)
+    if rule.voting is None:
+        yield from inside
+        return
+    beside: dict[str, set[str]] = {key: {key} for key in site.zones}
+    for key, zone in site.zones.items() if rule.voting.adjacent else ():
+        for other in zone.adjacent:
+            if other in beside:
+                beside[key].add(other)
+                beside[other].add(key)
+    for key in inside:
+        kinds = set[str]().union(*(inside.get(other, ()) for other in beside[key]))
+        if sum(not voter.devices.isdisjoint(kinds) for voter in rule.voting.voters) >= rule.voting.need:
+            yield key
 
 
 def _names(text: str, scope: Names) -> Iterator[tuple[str, Names]]:

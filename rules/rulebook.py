@@ -459,6 +459,8 @@ class _BookFile:
 def _with_remedy(mistake: Mistake) -> Mistake:
     name = mistake.field.rpartition(".")[2]
     if mistake.message == "unknown field":
+        if any(sign in name for sign in "()<>= "):
+            return replace(mistake, remedy="a comma ends a text inside of {…}: put the condition in quotes")
         near = [] if name in _FIELDS else difflib.get_close_matches(name, _FIELDS, 1)
         return replace(mistake, remedy=f"did you mean `{near[0]}`?" if near else "leave it out")
     if mistake.message == _INSTEAD:

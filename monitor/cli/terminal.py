@@ -20,6 +20,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from monitor import wiring
 from monitor.ports import Message
 from monitor.settings import Settings, load
+from monitor.settings.books import TESTS, book_text
 from monitor.tape import from_lines, slice_of
 from rules.document import Mistake, Mistakes
 from rules.model import Micros
@@ -47,21 +48,20 @@ def read_site(config: Path) -> tuple[Settings, RuleBook]:
 
 def book_texts(books: Sequence[Path]) -> list[tuple[str, str]]:
     """(name, text) of each file; of a folder, of its `*.yaml` but the tests. Raises Mistakes with all that cannot be read."""
-    texts, found = [], []
+    texts: list[tuple[str, str]] = []
+    found: list[Mistake] = []
     for path in (file for book in books for file in _book_files(book)):
         try:
-            texts.append((str(path), path.read_text("utf-8")))
-        except OSError as error:
-            found.append(Mistake(str(path), 1, 1, "", f"cannot be read: {error.strerror}", "check the path"))
-        except UnicodeDecodeError:
-            found.append(Mistake(str(path), 1, 1, "", "is not UTF-8 text", "save the file as UTF-8"))
+            texts.append((str(path), book_text(path)))
+        except Mistakes as mistakes:
+            found += mistakes.mistakes
     if found:
         raise Mistakes(found)
     return texts
 
 
 def _book_files(path: Path) -> list[Path]:
-    inside = [f for f in sorted(path.glob("*.yaml")) if not f.name.endswith(".test.yaml")] if path.is_dir() else []
+    inside = [f for f in sorted(path.glob("*.yaml")) if not f.name.endswith(TESTS)] if path.is_dir() else []
     return inside or [path]
 
 

@@ -5,6 +5,7 @@ Reads texts and nothing of what they mean.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
@@ -12,7 +13,10 @@ from typing import Any
 
 from monitor.settings.survey import suggest
 from rules.document import Mistake, Mistakes
+from rules.rulebook import TEXT_LIMIT
 
+BYTES_LIMIT = 4 * TEXT_LIMIT
+"""What so many characters take at most in UTF-8."""
 SHIPPED = "shipped:"
 TESTS = ".test.yaml"
 """How the tests of rules end; they lie beside the books."""
@@ -33,6 +37,8 @@ def read_books(names: Sequence[str], file: Path, at: Callable[[int], tuple[int, 
     for i, name in enumerate(names):
         try:
             out.update(shipped_books(name) if name.startswith(SHIPPED) else written_books(file.parent, name))
+        except Mistakes as error:
+            found += error.mistakes
         except (OSError, ValueError) as error:
             message, _, remedy = str(error).partition("; ")
             if isinstance(error, OSError):
@@ -58,10 +64,46 @@ def shipped_books(text: str) -> dict[str, str]:
 
 
 def written_books(folder: Path, text: str) -> dict[str, str]:
-    """A file, or the books of a folder → name and text of each. Raises OSError, and ValueError with a remedy."""
+    """A file, or the books of a folder → name and text of each.
+
+    Raises OSError when there is no such path, ValueError with a remedy, and Mistakes with each file that cannot be read.
+    """
     path = folder / Path(text).expanduser()
     files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
     files = [f for f in files if not f.name.endswith(TESTS)]
     if not files:
         raise ValueError(f"{text} holds no rule book; rule books end in .yaml")
-    return {str(file): file.read_text("utf-8") for file in files}
+    path.stat()
+    out: dict[str, str] = {}
+    found: list[Mistake] = []
+    for file in files:
+        try:
+            out[str(file)] = book_text(file)
+        except Mistakes as error:
+            found += error.mistakes
+    if found:
+        raise Mistakes(found)
+    return out
+
+
+def book_text(file: Path) -> str:
+    """What is written in one book. Raises Mistakes, without reading it, for what is no file or too large for a book."""
+    data = b""
+    message, remedy = "", "check the path"
+    try:
+        seen = file.stat()
+        if stat.S_ISDIR(seen.st_mode):
+            message, remedy = "cannot be read: it is a folder", "a rule book is a file that ends in .yaml"
+        elif not stat.S_ISREG(seen.st_mode):
+            message = "cannot be read: it is no file"
+        elif seen.st_size > BYTES_LIMIT:
+            message, remedy = f"the file has {seen.st_size} bytes; at most {TEXT_LIMIT} characters are read", "split it"
+        else:
+            data = file.read_bytes()
+            return data.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+    except OSError as error:
+        message = f"cannot be read: {error.strerror}"
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise Mistakes([Mistake(str(file), line, 1, "", "is not UTF-8 text", "save the file as UTF-8")]) from None
+    raise Mistakes([Mistake(str(file), 1, 1, "", message, remedy)])

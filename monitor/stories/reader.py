@@ -178,6 +178,8 @@ class _Reader:
         for i, name in enumerate(names):
             try:
                 texts.update(shipped_books(name) if name.startswith(SHIPPED) else written_books(self._folder, name))
+            except Mistakes as error:
+                self.mistakes += error.mistakes
             except (OSError, ValueError) as error:
                 message, _, remedy = str(error).partition("; ")
                 if isinstance(error, OSError):

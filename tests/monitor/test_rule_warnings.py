@@ -176,6 +176,35 @@ def test_chatter() -> None:
         assert told({**bare, **calm}) == [], calm
 
 
+@pytest.mark.parametrize(
+    ("clear", "turned"),
+    [
+        ("smoke_density > 0.2", True),
+        ("smoke_density > 0.5", True),
+        ("smoke_density < 0.2", False),
+        ("smoke_density > 0.6", False),
+    ],
+)
+def test_a_way_back_that_is_the_wrong_way_round(clear: str, turned: bool) -> None:
+    found = [c for c in reviewed(entry(clear=clear)).cautions if "wrong way round" in c.reason.en]
+    assert [c.field for c in found] == (["smoke.clear"] if turned else [])
+
+
+@pytest.mark.parametrize(
+    ("devices", "when", "one_voice"),
+    [
+        (["heat_detector"], "smoke", False),
+        (["heat_detector", "smoke_detector"], "smoke or temperature > 50", True),
+        (["heat_detector", "smoke_detector"], "temperature > 50", False),
+    ],
+)
+def test_two_voters_that_one_signal_of_one_device_would_be(devices: list[str], when: str, one_voice: bool) -> None:
+    voters = {"smoke": {"devices": ["smoke_detector"], "when": "smoke"}, "heat": {"devices": devices, "when": when}}
+    found = told(entry(devices=None, when=None, clear=None, confirm={"voters": voters}))
+    assert [line.partition(":")[0] for line in found] == (["smoke.confirm"] if one_voice else [])
+    assert all("one signal would count as two" in line for line in found)
+
+
 # --- the book at a site -----------------------------------------------------------------------------------------------
 
 
@@ -271,6 +300,27 @@ def test_zones_that_no_fire_rule_watches(tmp_path: Path) -> None:
     assert "no_fire_watch: true" in caution.remedy.zh
     assert str(caution).startswith(f"{tmp_path / 'site.yaml'}:")
     assert "没有火警规则看守" in str(caution)
+
+
+@pytest.mark.parametrize(
+    ("adjacent", "beside", "bare"),
+    [(True, ["hall"], []), (True, [], ["s/hall", "s/shed"]), (False, ["hall"], ["s/hall", "s/shed"])],
+)
+def test_a_zone_with_too_few_kinds_of_evidence_to_confirm_a_fire_is_not_watched_by_that_rule(
+    tmp_path: Path, adjacent: bool, beside: list[str], bare: list[str]
+) -> None:
+    voters = {
+        "smoke": {"devices": ["smoke_detector"], "when": "smoke"},
+        "camera": {"devices": ["camera"], "when": 'seen("fire", 4s)'},
+    }
+    places = site(
+        tmp_path, smoke(), {"id": "c1", "kind": "camera", "zone": "shed"},
+        zones=[{"id": "hall", "name": "厅", "kind": "lobby"}, {"id": "shed", "name": "棚", "kind": "shed", "adjacent": beside}],
+    )  # fmt: skip
+    found = reviewed(
+        entry(devices=None, when=None, clear=None, confirm={"voters": voters, "adjacent": adjacent}), places=places
+    )
+    assert [c.reason.en for c in found.cautions] == [f"No FIRE rule watches {zone} (1 zones)." for zone in bare]
 
 
 def test_every_caution_names_its_place_and_speaks_both_languages(tmp_path: Path) -> None:

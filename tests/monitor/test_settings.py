@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -561,6 +562,26 @@ def test_books_that_are_not_there(tmp_path: Path) -> None:
         f"{line}:9: books[0]: no book garag is shipped (did you mean garage?)",
         f"{line}:24: books[1]: none.yaml cannot be read: No such file or directory (check the path)",
         f"{line}:35: books[2]: empty holds no rule book (rule books end in .yaml)",
+    ]
+
+
+def test_books_that_cannot_be_read_are_named_one_by_one(tmp_path: Path) -> None:
+    folder = tmp_path / "books"
+    folder.mkdir()
+    (folder / "a.yaml").write_bytes("version: 1\n# 烟\n".encode("gbk"))
+    (folder / "b.yaml").mkdir()
+    os.mkfifo(folder / "c.yaml")
+    (folder / "d.yaml").symlink_to("d.yaml")
+    with (folder / "e.yaml").open("wb") as large:
+        large.truncate(5_000_000_000)
+    with pytest.raises(Mistakes) as caught:
+        settings(tmp_path, DAEMON + PLACES + "books: books\n").book_texts()
+    assert [str(m).partition("/books/")[2] for m in caught.value.mistakes] == [
+        "a.yaml:2:1: is not UTF-8 text (save the file as UTF-8)",
+        "b.yaml:1:1: cannot be read: it is a folder (a rule book is a file that ends in .yaml)",
+        "c.yaml:1:1: cannot be read: it is no file (check the path)",
+        "d.yaml:1:1: cannot be read: Too many levels of symbolic links (check the path)",
+        "e.yaml:1:1: the file has 5000000000 bytes; at most 1000000 characters are read (split it)",
     ]
 
 

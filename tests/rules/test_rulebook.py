@@ -325,6 +325,11 @@ def test_a_key_that_yaml_takes_for_something_else() -> None:
     )
 
 
+def test_a_condition_with_a_comma_inside_of_braces() -> None:
+    told = mistakes("version: 1\nrules:\n  - {id: r, when: rise(temperature, 60s) > 8}\n")
+    assert any(line.endswith("(a comma ends a text inside of {…}: put the condition in quotes)") for line in told)
+
+
 def test_a_voter_that_there_is_none_of_names_those_that_there_are() -> None:
     voter = "{devices: [gateway], when: fault}"
     (told,) = mistakes(
