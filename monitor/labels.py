@@ -39,10 +39,9 @@ def printable(labels: Iterable[tuple[Zone, str]]) -> str:
 
 
 def _label(zone: Zone, url: str) -> str:
-    place = f"{zone.building} {zone.name.zh}".strip()
-    other = f"{zone.building} {zone.name.en}".strip()
+    place = zone.place
     return (
         f"<section><h1>发现火情隐患 扫码上报</h1><p>See a danger? Scan and report.</p>{qr_svg(url)}"
-        f"<h2>{escape(place)}</h2><p>{escape(other)}</p>"
+        f"<h2>{escape(place.zh)}</h2><p>{escape(place.en)}</p>"
         "<p><strong>着火先打119 · In a fire call 119 first</strong></p></section>"
     )

@@ -90,6 +90,16 @@ class Zone:
     attributes: Mapping[str, Value] = field(default_factory=dict)
     address: Text | None = None
     """Street and number of its building or site, for who has never been there."""
+    building_name: Text | None = None
+
+    @property
+    def place(self) -> Text:
+        """Its name, after its building's where it does not tell that itself."""
+        house = self.building_name
+        if house is None:
+            return self.name
+        zh = self.name.zh if house.zh in self.name.zh else f"{house.zh} {self.name.zh}"
+        return Text(zh, self.name.en if house.en in self.name.en else f"{house.en}, {self.name.en}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ async def act(request: web.Request) -> web.StreamResponse:
     verb = _VERBS_BY_NAME.get(str((await request.post()).get("verb", "")))
     if verb is None:
         return await _page(request, call, told("无法识别此操作。", "This is not something that can be done.", bad=True))
-    by = who(call, it.board.neighbourhood)
+    by = who(call, it.board.neighbourhood).zh
     taken = await take(it, call.incident, verb, by, "", "link")
     _log.info("answered by link", incident=call.incident, verb=verb.value, by=by, status=taken.status)
     status = taken.status if taken.status == HTTPStatus.GATEWAY_TIMEOUT else 200
@@ -96,12 +96,13 @@ async def photo(request: web.Request) -> web.StreamResponse:
     return web.Response(body=found, content_type="image/png" if name.endswith(".png") else "image/jpeg")
 
 
-def who(call: Call, places: Neighbourhood) -> str:
-    """The name that goes into the timeline: the person's, or the station's whose group was called."""
+def who(call: Call, places: Neighbourhood) -> Text:
+    """The name of the person, or of the station whose group was called; the Chinese one goes into the timeline."""
+    nobody = Text(call.who, call.who)
     if call.person:
         person = places.plan.people.get(call.who) if places.plan is not None else None
-        return person.name.zh if person is not None else call.who
-    return next((station.name.zh for station in places.stations if station.key == call.who), call.who)
+        return person.name if person is not None else nobody
+    return next((station.name for station in places.stations if station.key == call.who), nobody)
 
 
 _VERBS_BY_NAME = {verb.value: verb for verb in ANSWERS}
@@ -125,14 +126,14 @@ async def _page(request: web.Request, call: Call, note: str = "", *, status: int
         if reached(incident.state, answer.goal) and (row := last(rows, answer.step)) is not None
     ]
     zone = it.board.neighbourhood.zones.get(incident.zone)
-    place = zone.name if zone is not None else Text(incident.zone, incident.zone)
+    place = zone.place if zone is not None else Text(incident.zone, incident.zone)
     return sheet(
         Text(f"{_KINDS[incident.kind].zh} {place.zh}", f"{_KINDS[incident.kind].en} {place.en}"),
         note,
         _heading(incident, place),
         _facts(incident, it.board.neighbourhood),
         "".join(f"<li>✓ {both(*_line(verb, row))}</li>" for verb, row in done).join(("<ul>", "</ul>")) if done else "",
-        _buttons(incident, taken=any(row.detail.get("by") == who(call, it.board.neighbourhood) for _, row in done)),
+        _buttons(incident, taken=any(row.detail.get("by") == who(call, it.board.neighbourhood).zh for _, row in done)),
         _notes(rows, request.match_info["token"]),
         CALL_119,
         f"<small>{both(*_foot(call, it.board.neighbourhood))}</small>",
@@ -199,8 +200,8 @@ def _buttons(incident: Incident, *, taken: bool) -> str:
 def _foot(call: Call, places: Neighbourhood) -> tuple[str, str]:
     name, until = who(call, places), clock(call.until)
     return (
-        f"此链接属于 {name}，只对警情 {call.incident} 有效，至 {until}。请勿转发。",
-        f"This link is {name}'s, for incident {call.incident} alone, until {until}. Do not pass it on.",
+        f"此链接属于 {name.zh}，只对警情 {call.incident} 有效，至 {until}。请勿转发。",
+        f"This link is {name.en}'s, for incident {call.incident} alone, until {until}. Do not pass it on.",
     )
 
 

@@ -86,6 +86,7 @@ class ZoneAnswer(Answer):
     name: Text
     kind: str
     building: str
+    building_name: Text | None
     adjacent: list[str]
     attributes: dict[str, Value]
     stations: list[str]
@@ -99,6 +100,7 @@ class ZoneAnswer(Answer):
             name=zone.name,
             kind=zone.kind,
             building=zone.building,
+            building_name=zone.building_name,
             adjacent=list(zone.adjacent),
             attributes=dict(zone.attributes),
             stations=[station.key for station in stations],

@@ -169,7 +169,7 @@ async def report_link(request: web.Request) -> web.StreamResponse:
     url = request.app[REPORTING].links.report_of(key) if REPORTING in request.app else ""
     if not url:
         raise Problem(404, "There are no links while the setting api.public_url is not given.", kind="no-public-url")
-    return reply(ReportLink(zone=key, name=zone.name, url=url, svg=qr_svg(url)))
+    return reply(ReportLink(zone=key, name=zone.place, url=url, svg=qr_svg(url)))
 
 
 # --- what was sent ----------------------------------------------------------------------------------------------------
@@ -262,7 +262,7 @@ def _useless(error: LinkError) -> web.Response:
 
 
 def _place(zone: Zone) -> str:
-    return f"<h1>{both(zone.name.zh, zone.name.en)}</h1>"
+    return f"<h1>{both(zone.place.zh, zone.place.en)}</h1>"
 
 
 def _form(zone: Zone, note: str = "", *, status: int = 200) -> web.Response:

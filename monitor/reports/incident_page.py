@@ -86,7 +86,7 @@ def _head(it: Story) -> Content:
         (Text("处置结论", "Disposition"), found),
         (Text("发生", "Raised"), local(incident.raised_at)),
         (Text("结案", "Closed"), None if incident.closed_at is None else local(incident.closed_at)),
-        (Text("楼栋", "Building"), (zone.building if zone else "") or None),
+        (Text("楼栋", "Building"), (zone.building_name or zone.building or None) if zone else None),
         (Text("站点", "Station"), station or incident.station or None),
         (Text("接警人", "Acknowledged by"), incident.acknowledged_by or None),
         (Text("移交上级", "Handed over"), None if incident.handed_over_at is None else local(incident.handed_over_at)),

@@ -151,7 +151,10 @@ class Survey:
                         self._adjacent.append(((*at, "adjacent", k), key, there))
                 name = self._name((*at, "name"), entry.name, inner)
                 address = self._addresses.get(f"{site_id}/{building}", self._addresses.get(site_id))
-                self.ground.zones[key] = Zone(key, site_id, name, entry.kind, building, (), entry.attributes, address)
+                house = self.ground.buildings.get(f"{site_id}/{building}")
+                self.ground.zones[key] = Zone(
+                    key, site_id, name, entry.kind, building, (), entry.attributes, address, house
+                )
 
     def _adjoin(self) -> None:
         beside: dict[str, dict[str, None]] = {}

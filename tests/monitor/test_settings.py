@@ -13,6 +13,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from monitor.labels import printable
 from monitor.reach_findings import weaknesses
 from monitor.settings import Settings, describe, load
 from monitor.settings.channels import DingTalkChannel, MqttChannel, WebhookChannel
@@ -190,6 +191,25 @@ def test_a_zone_has_the_address_of_its_building_or_else_of_its_site(tmp_path: Pa
         "barn/hay": None,
     }
     assert places.stations[0].callback == "010-1234 5678"
+
+
+def test_a_place_is_told_with_the_name_of_its_building_once(tmp_path: Path) -> None:
+    floor = "{id: attic, name: {zh: 阁楼, en: Attic}, kind: dwelling, building: b2}"
+    zones = (
+        settings(tmp_path, DAEMON + ADDRESSES.replace("    zones:\n", f"    zones:\n      - {floor}\n", 1))
+        .neighbourhood()
+        .zones
+    )
+    assert {key: zone.place for key, zone in zones.items()} == {
+        "lake/attic": Text("2号楼 阁楼", "2号楼, Attic"),
+        "lake/b1": Text("1号楼", "1号楼"),
+        "lake/b2": Text("2号楼", "2号楼"),
+        "lake/club": Text("会所", "会所"),
+        "lake/garage": Text("车库", "车库"),
+        "barn/hay": Text("草垛", "草垛"),
+    }
+    label = printable([(zones["lake/attic"], "https://fire.example.org/r/x")])
+    assert "<h2>2号楼 阁楼</h2><p>2号楼, Attic</p>" in label
 
 
 @pytest.mark.parametrize("wrong", ['"call me"', '""', '"-123"', "13800000000"])

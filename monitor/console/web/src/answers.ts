@@ -139,6 +139,7 @@ export interface Zone {
   name: Words;
   kind: string;
   building: string;
+  building_name: Words | null;
   stations: string[];
 }
 

@@ -407,6 +407,7 @@ export const WORDS = dictionary({
   labelsAbout: ["贴在现场，任何人扫码即可上报险情。", "Put up on site: anybody who scans it can report a danger."],
   showLabels: ["显示二维码", "Show the codes"],
   printLabels: ["打印", "Print"],
+  zonesOf: ["{place}（{n} 个区域）", "{place} ({n} zones)"],
   labelsCapped: ["一次最多 {n} 个", "{n} at a time"],
   scanMe: ["发现火情隐患，扫码上报", "See a danger? Scan and report"],
   call119: ["着火先打 119", "In a fire call 119 first"],

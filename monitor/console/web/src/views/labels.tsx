@@ -16,6 +16,8 @@ interface Choice {
   zones: Zone[];
 }
 
+const houseOf = (zone: Zone | undefined, key: string): string => (zone?.building_name ? pick(zone.building_name) : key);
+
 function choices(): Choice[] {
   const all = [...zones.value.values()];
   const buildings = new Map<string, Zone[]>();
@@ -23,18 +25,17 @@ function choices(): Choice[] {
     if (zone.building) buildings.set(`${zone.site}/${zone.building}`, [...(buildings.get(`${zone.site}/${zone.building}`) ?? []), zone]);
   }
   return [
-    ...[...buildings].map(([key, its]) => ({ key: `building:${key}`, name: `${key} (${its.length})`, zones: its })),
+    ...[...buildings].map(([key, its]) => ({ key: `building:${key}`, name: t("zonesOf", { place: houseOf(its[0], key), n: its.length }), zones: its })),
     ...all.map((zone) => ({ key: zone.key, name: `${pick(zone.name)} (${zone.key})`, zones: [zone] })),
   ];
 }
 
 function Label({ link }: { link: ReportLink }) {
-  const building = zones.value.get(link.zone)?.building;
   return (
     <li class="label" data-testid="label" data-zone={link.zone}>
       <p class="label-head">{t("scanMe")}</p>
       <img src={`data:image/svg+xml,${encodeURIComponent(link.svg)}`} alt={link.url} width="200" height="200" />
-      <p class="label-place">{[building, pick(link.name)].filter(Boolean).join(" ")}</p>
+      <p class="label-place">{pick(link.name)}</p>
       <p class="label-119">{t("call119")}</p>
     </li>
   );
