@@ -19,6 +19,9 @@ from rules.model import Push
 CHARACTERS = 70
 """Of one short message in Chinese (UCS-2)."""
 
+_NAME = 12
+"""Characters of it for who did what is told."""
+
 Blanks: TypeAlias = Mapping[str, str]
 """Placeholder → what stands in its place; see docs/channels.md."""
 
@@ -26,11 +29,11 @@ Blanks: TypeAlias = Mapping[str, str]
 def short(push: Push, *, limit: int = CHARACTERS) -> str:
     """One line in Chinese: `【演习】火警：3号楼2层充电库 感烟报警，请立即前往处置`; at most `limit` characters.
 
-    What is too long loses the end of the place and matter, never the kind or what is asked.
+    News says who did it. What is too long loses the end of the place and matter, never the kind or what is asked.
     """
     before = ("【演习】" if drill(push) else "") + f"{_kind(push, 0)}："
-    after = _asked(push, 0)
-    after = f"，{after}" if after else ""
+    after, by = _asked(push, 0), plain(push.body.get("by") or "")
+    after = f"，{after}" if after else f"（{fitting(by, _NAME)}）" if by else ""
     return f"{before}{fitting(_where_and_what(push, 0), limit - len(before) - len(after))}{after}"[:limit]
 
 

@@ -12,6 +12,7 @@ from monitor.reports.responses import GOALS, Hop
 from monitor.reports.sheets import Cell, seconds, sheet
 from monitor.reports.sla import SlaReport
 from monitor.reports.spreads import Spread
+from monitor.vocabulary import DISPOSITIONS, KINDS
 from monitor.vocabulary import GOALS as GOAL_WORDS
 
 HOPS = {
@@ -21,6 +22,8 @@ HOPS = {
     Hop.HUMAN: ("人员接警", "human"),
 }
 GROUPS = {"real": ("实际", "real"), "exercise": ("演习或测试", "exercise or test"), "withheld": ("已抑制", "withheld")}
+
+_ALL = ("合计", "ALL")
 
 _SPREAD = (
     ("次数", "n"),
@@ -47,8 +50,15 @@ def figures_sheet(report: SlaReport) -> bytes:
 def _figures(report: SlaReport) -> Iterator[list[Cell]]:
     for station in report.stations:
         for line in station.figures:
-            cells: list[Cell] = [str(report.month), station.station, station.name.zh, station.name.en, line.group.value]
-            cells += [line.kind.value if line.kind else "ALL", line.incidents, line.open, line.again, line.to_verify]
+            cells: list[Cell] = [str(report.month), station.station, station.name.zh, station.name.en]
+            cells += [
+                " ".join(GROUPS[line.group]),
+                " ".join(KINDS[line.kind] if line.kind else _ALL),
+                line.incidents,
+                line.open,
+                line.again,
+                line.to_verify,
+            ]
             for goal in GOALS:
                 reached = line.goals[goal]
                 cells += _spread(reached.took)
@@ -86,7 +96,8 @@ def _responses(report: SlaReport) -> Iterator[list[Cell]]:
     for station in report.stations:
         for it in station.responses:
             incident, hops, zone = it.incident, it.hops(), report.zones.get(it.incident.zone)
-            cells: list[Cell] = [incident.id, it.number, it.group.value, incident.kind.value, incident.station]
+            cells: list[Cell] = [incident.id, it.number, " ".join(GROUPS[it.group])]
+            cells += [" ".join(KINDS[incident.kind]), incident.station]
             cells += [
                 incident.zone,
                 zone.name.zh if zone else "",
@@ -97,8 +108,8 @@ def _responses(report: SlaReport) -> Iterator[list[Cell]]:
             cells += [seconds(it.took(goal)) for goal in GOALS]
             cells += [seconds(hops.get(hop)) for hop in Hop]
             cells += [
-                it.slowest() or "",
-                " ".join(goal for goal in GOALS if goal in it.missed),
-                incident.disposition or "",
+                " ".join(HOPS[slowest]) if (slowest := it.slowest()) else "",
+                ", ".join(" ".join(GOAL_WORDS[goal]) for goal in GOALS if goal in it.missed),
+                " ".join(DISPOSITIONS[incident.disposition]) if incident.disposition else "",
             ]
             yield cells

@@ -23,6 +23,10 @@ from tests.monitor.test_wording import ATTACKS, a_push
         ({"type": "incident.overdue", "goal": "on_scene"}, "火警：3号楼2层充电库 感烟报警，到场已超时"),
         ({"type": "incident.warning", "goal": "on_scene"}, "火警：3号楼2层充电库 感烟报警，到场即将超时"),
         ({"type": "incident.update", "news": "resolved"}, "火警已处置：3号楼2层充电库 感烟报警"),
+        (
+            {"type": "incident.update", "news": "acknowledged", "by": "值班员乙"},
+            "火警已接警：3号楼2层充电库 感烟报警（值班员乙）",
+        ),
         ({"incident": {"exercise": "d"}}, "【演习】火警：3号楼2层充电库 感烟报警，请立即前往处置"),
     ],
 )

@@ -345,7 +345,8 @@ async def test_page_sheet_and_json_say_the_same(past: Past) -> None:
     (response,) = rows(responses_sheet(report))
     assert response["内容 what"] == "'=HYPERLINK(1)<script>"
     assert response["人员接警(秒) human s"] == "20.0"
-    assert (response["最慢环节 slowest hop"], response["超时 missed"]) == ("push", "dispatch")
+    assert (response["最慢环节 slowest hop"], response["超时 missed"]) == ("推送 push accepted", "派单 dispatch")
+    assert (response["类别 group"], response["级别 kind"]) == ("实际 real", "火警 FIRE")
     plain = json.loads(SlaAnswer.of(report).model_dump_json())
     assert plain["stations"][0]["figures"][0]["goals"]["dispatch"]["took"]["p90_seconds"] == 70
     assert plain["stations"][0]["responses"][0]["hops"] == {"rule": 4, "push": 70, "human": 20}
