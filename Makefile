@@ -69,7 +69,8 @@ run: setup page ## run the daemon (CONFIG=site.yaml)
 
 .PHONY: crash
 crash: setup servers ## kill the daemon N times at random moments under load (N=20)
-	@WANGLOU_CRASHES=$(N) $(BIN)/python -m pytest -s tests/live/test_crash.py tests/live/test_ladder_crash.py $(ARGS)
+	@WANGLOU_CRASHES=$(N) $(BIN)/python -m pytest -s tests/live/test_crash.py tests/live/test_ladder_crash.py \
+		tests/live/test_linkage.py::test_killed_at_random_moments_no_command_is_sent_twice_and_each_has_an_end $(ARGS)
 
 .PHONY: ladders
 ladders: setup servers ## a FIRE under so many more assignments of moods to providers, 37,500 in all (N=20, or N=all)

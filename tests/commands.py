@@ -1,15 +1,21 @@
 """`wanglou` as a user types it: a process of its own, its words and its exit code, and what it cost.
 
-Plain and synchronous; knows nothing of what the commands do.
+Plain and synchronous; knows nothing of what the commands do. To load them takes longer than to run most of them, so they are forked
+from a process that has done so (tests/forge.py), unless their environment or their memory is what matters.
 """
 
 from __future__ import annotations
 
+import atexit
+import json
 import os
+import select
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,8 +31,8 @@ class Ended(NamedTuple):
     code: int
     out: str
     err: str
-    peak_mb: float
-    """The most memory it held at once (resident), in MB of 1,000,000 bytes."""
+    peak_mb: float = 0.0
+    """The most memory it held at once (resident), in MB of 1,000,000 bytes, where it was `weighed`."""
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -45,6 +51,46 @@ def begin(*arguments: str | Path, cwd: Path) -> subprocess.Popen[str]:
 
 def wanglou(*arguments: str | Path, cwd: Path, **environ: str) -> Ended:
     """Run a command to its end. Raises TimeoutExpired after PATIENCE."""
+    if environ:
+        return weighed(*arguments, cwd=cwd, **environ)
+    with tempfile.NamedTemporaryFile("r") as out, tempfile.NamedTemporaryFile("r") as err:
+        code = _forge().run([*map(str, arguments)], cwd, out.name, err.name)
+        return Ended(code, out.read(), err.read())
+
+
+class _Forge:
+    """The process from which commands are forked, one after the other."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "tests.forge"]
+        # Without a buffer, so that what has not been read can be waited for.
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, env=environment(), bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        atexit.register(self._process.communicate)
+
+    def run(self, arguments: list[str], folder: Path, out: str, err: str) -> int:
+        """The exit code, negative for a signal. Raises TimeoutExpired after PATIENCE."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([arguments, str(folder), out, err]).encode() + b"\n")
+        pid = int(self._process.stdout.readline())
+        ended, _, _ = select.select([self._process.stdout], [], [], PATIENCE)
+        if not ended:
+            os.kill(pid, signal.SIGKILL)
+        code = int(self._process.stdout.readline())
+        if not ended:
+            raise subprocess.TimeoutExpired(arguments, PATIENCE)
+        return code
+
+
+@cache
+def _forge() -> _Forge:
+    return _Forge()
+
+
+def weighed(*arguments: str | Path, cwd: Path, **environ: str) -> Ended:
+    """A command in a new interpreter, with more in its environment. Raises TimeoutExpired after PATIENCE."""
     command = [sys.executable, "-m", "monitor", *map(str, arguments)]
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         process = subprocess.Popen(command, cwd=cwd, env=environment(**environ), stdout=out, stderr=err)
