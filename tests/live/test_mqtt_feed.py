@@ -270,10 +270,10 @@ async def test_paused_for_shutdown_it_takes_nothing_and_still_acknowledges(
 @pytest.mark.slow
 async def test_a_full_inbox_is_no_dead_broker(broker: Mosquitto, settings: MqttSettings) -> None:
     """The answers to pings wait unread behind the messages; neither side may take the other for dead."""
-    async with intake(replace(settings, keepalive=1), 10) as one:
+    async with intake(replace(settings, keepalive=2), 10) as one:
         await send(broker.port, numbered(3000, 2000))
         await until(lambda: one.inbox.full, "full")
-        await asyncio.sleep(4)
+        await asyncio.sleep(4.5)
         got = await one.come(3000)
         assert one.feed.connections == 1
     assert numbers(got) == list(range(3000))
@@ -299,8 +299,8 @@ async def test_a_restarted_broker_is_found_again_with_the_session(broker: Mosqui
 @pytest.mark.slow
 async def test_an_idle_connection_is_kept_alive(broker: Mosquitto, settings: MqttSettings) -> None:
     """Mosquitto ends a client that it has not heard of for one and a half times the keepalive."""
-    async with intake(replace(settings, keepalive=1)) as one:
-        await asyncio.sleep(3)
+    async with intake(replace(settings, keepalive=2)) as one:
+        await asyncio.sleep(4.5)
         assert (one.feed.connected, one.feed.connections) == (True, 1)
     assert "exceeded timeout" not in broker.log.read_text()
 
