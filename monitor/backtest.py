@@ -148,9 +148,10 @@ class Backtest:
         return sum(r.pages[0] for r in self.rules.values()), sum(r.pages[1] for r in self.rules.values())
 
     @property
-    def length(self) -> float:
-        """Days of the past, at least a minute."""
-        return max(self.last_at - self.first_at, MINUTE) / DAY
+    def a_day(self) -> tuple[float, float] | None:
+        """Calls a day; None for a past of less than a day, which says nothing of the others."""
+        days = (self.last_at - self.first_at) / DAY
+        return (self.pages[0] / days, self.pages[1] / days) if days >= 1 else None
 
 
 def backtest(

@@ -88,6 +88,7 @@ def page(result: Backtest, names: Names) -> str:
     rules = sorted(result.rules.values(), key=lambda r: (not r.differs, r.kind.rank))
     body = "\n".join([
         _head(result, names),
+        _verdict(result),
         _cards(result),
         _chart(result.days),
         _table([r for r in rules if r.differs]),
@@ -113,12 +114,32 @@ def _head(result: Backtest, names: Names) -> str:
     )
 
 
+_DANGERS = (Kind.FIRE, Kind.PREALARM)
+
+
+def _verdict(result: Backtest) -> str:
+    """What the changed book would mean, in a sentence; and first of all whether it would have said less, or later, of a fire."""
+    grave = [r.alarms for r in result.rules.values() if r.kind in _DANGERS]
+    lost, late = sum(a.removed for a in grave), sum(a.later for a in grave)
+    alarms = [r.alarms for r in result.rules.values()]
+    counts = [sum(getattr(a, what) for a in alarms) for what in ("added", "removed", "earlier", "later")]
+    old, new = result.pages
+    zh = f"修改后的规则在这段时间会派单通知 {new:,} 次（现行 {old:,} 次）；报警多 {counts[0]:,} 次、少 {counts[1]:,} 次、"
+    en = f"The changed book would have paged {new:,} times (running: {old:,}); {counts[0]:,} alarms more, {counts[1]:,} fewer, "
+    words = f"{zh}提前 {counts[2]:,} 次、推迟 {counts[3]:,} 次。<i>{en}{counts[2]:,} earlier, {counts[3]:,} later.</i>"
+    warned = ""
+    if lost or late:
+        warned = (
+            f'<p class="grave"><b>火警和预警：少 {lost:,} 次，推迟 {late:,} 次。请逐条核对。</b> '
+            f"<i>Of fires and pre-alarms {lost:,} fewer, {late:,} later: look at each.</i></p>"
+        )
+    return f'<section class="verdict">{warned}<p>{words}</p></section>'
+
+
 def _cards(result: Backtest) -> str:
-    days = result.length
-    pairs: list[tuple[str, str, float, float]] = [
-        ("派单通知", "pages", *result.pages),
-        ("每天通知", "pages a day", result.pages[0] / days, result.pages[1] / days),
-    ]
+    pairs: list[tuple[str, str, float, float]] = [("派单通知", "pages", *result.pages)]
+    if result.a_day is not None:
+        pairs.append(("每天通知", "pages a day", *result.a_day))
     pairs += [(f"{_KINDS[kind]}事件", kind.value, old, new) for kind, (old, new) in result.by_kind.items()]
     cards = "".join(
         f'<div class="card"><span>{zh} <i>{en}</i></span><b><em class="old">{_number(old)}</em> → '
@@ -156,10 +177,10 @@ def _chart(days: dict[int, list[int]]) -> str:
             )
     return (
         "<section><h2>每日通知 <small>Pages day by day</small></h2>"
-        f'<svg viewBox="0 -14 {width} {height + 32}" role="img" aria-label="pages day by day">'
-        f'<line x1="0" y1="{height}" x2="{width}" y2="{height}"/><text x="0" y="-3">{highest}</text>{"".join(bars)}'
-        f'<text x="0" y="{height + 14}">{day(first)}</text>'
-        f'<text x="{width}" y="{height + 14}" text-anchor="end">{day(last)}</text></svg></section>'
+        f'<p class="axis"><i>最多 at most {highest} / 天 day</i></p>'
+        f'<svg viewBox="0 0 {width} {height + 2}" role="img" aria-label="pages day by day">'
+        f'<line x1="0" y1="{height}" x2="{width}" y2="{height}"/>{"".join(bars)}</svg>'
+        f'<p class="axis"><i>{day(first)}</i><i>{day(last)}</i></p></section>'
     )
 
 
@@ -167,13 +188,17 @@ def _table(rules: Sequence[RuleDelta]) -> str:
     if not rules:
         return '<section class="calm">两套规则在这段时间里的表现完全相同。<i>Both books did the same on this past.</i></section>'
     rows = "".join(map(_row, rules))
+    heads = "".join(f"<th>{zh} <i>{en}</i></th>" for zh, en in (("规则", "rule"), *_COLUMNS))
     return (
-        "<section><h2>有差异的规则 <small>Rules that act otherwise</small></h2><table><thead><tr>"
-        "<th>规则 <i>rule</i></th><th>报警 <i>alarms</i></th><th>新增 <i>added</i></th><th>减少 <i>removed</i></th>"
-        "<th>相同 <i>same</i></th><th>提前 <i>earlier</i></th><th>推迟 <i>later</i></th>"
-        "<th>事件 <i>incidents</i></th><th>通知 <i>pages</i></th></tr></thead>"
-        f"<tbody>{rows}</tbody></table></section>"
+        "<section><h2>有差异的规则 <small>Rules that act otherwise</small></h2>"
+        f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></section>"
     )
+
+
+_COLUMNS = (
+    ("报警", "alarms"), ("新增", "added"), ("减少", "removed"), ("相同", "same"), ("提前", "earlier"), ("推迟", "later"),
+    ("事件", "incidents"), ("通知", "pages"),
+)  # fmt: skip
 
 
 def _row(rule: RuleDelta) -> str:
@@ -183,13 +208,15 @@ def _row(rule: RuleDelta) -> str:
     earlier = f"{a.earlier:,}<i>{signed(a.earliest)}</i>" if a.earlier else "0"
     later = f"{a.later:,}<i>{signed(a.latest)}</i>" if a.later else "0"
     cells = (
-        f"{a.old:,} → {a.new:,}{_bars(a.old, a.new)}", _marked(a.added, "plus"), _marked(a.removed, "minus"), f"{a.same:,}",
+        f"{a.old:,} → {a.new:,}{_bars(a.old, a.new)}", _marked(a.added, "plus"),
+        _marked(a.removed, "plus" if rule.kind in _DANGERS else "minus"), f"{a.same:,}",
         earlier, later, _arrow(rule.incidents), _arrow(rule.pages),
     )  # fmt: skip
     kind = f'<span class="kind {rule.kind.lower()}">{rule.kind}</span>'
     title = f'{kind} <a href="#{escape(rule.id)}"><code>{escape(rule.id)}</code></a>{fate}'
     words = f"<br>{escape(rule.title.zh)} <i>{escape(rule.title.en)}</i>"
-    return f"<tr><th>{title}{words}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+    named = "".join(f'<td data-name="{zh} {en}">{cell}</td>' for (zh, en), cell in zip(_COLUMNS, cells, strict=True))
+    return f"<tr><th>{title}{words}</th>{named}</tr>"
 
 
 def _marked(count: int, mark: str) -> str:
@@ -265,7 +292,8 @@ i{font-size:.88em}p{margin:4px 0}code{font:13px/1.4 ui-monospace,"SF Mono",Menlo
 .card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px 14px}
 .card span{display:block;color:var(--dim);font-size:13px}.card i,td i,thead i{display:block;white-space:nowrap}
 td{white-space:nowrap}.card b{font-size:22px;font-variant-numeric:tabular-nums}
-svg{width:100%;height:auto;display:block}svg line{stroke:var(--line)}svg text{fill:var(--dim);font-size:11px}
+svg{width:100%;height:auto;display:block}svg line{stroke:var(--line)}.axis{display:flex;justify-content:space-between;font-size:13px}
+.verdict{margin:20px 0 0}.verdict i{display:block}.grave{border-left:4px solid #b3261e;padding-left:12px;margin:0 0 10px}
 rect.old{fill:var(--old)}rect.new{fill:var(--new)}
 table{border-collapse:collapse;width:100%;background:var(--card);border:1px solid var(--line);border-radius:10px;overflow:hidden}
 th,td{padding:9px 10px;border-top:1px solid var(--line);text-align:right;vertical-align:top;font-variant-numeric:tabular-nums}
@@ -279,5 +307,8 @@ details{margin:12px 0;border:1px solid var(--line);border-radius:10px;background
 .examples{display:flex;flex-wrap:wrap;gap:4px 40px}ol,ul{margin:4px 0;padding-left:22px}time{font-variant-numeric:tabular-nums;
 color:var(--dim)}.calm{margin:32px 0;padding:20px;border:1px solid var(--line);border-radius:10px;background:var(--card)}
 footer{margin-top:32px;border-top:1px solid var(--line);padding-top:12px;color:var(--dim);font-size:13px}
-@media (max-width:720px){table{display:block;overflow-x:auto}}@media print{body{background:#fff}}
+@media (max-width:720px){main{padding:20px 16px 32px}table,tbody,tr,tbody th,td{display:block}thead{display:none}
+tbody tr{border-top:1px solid var(--line);padding:8px 0}th,td{border:0;padding:3px 10px;overflow-wrap:anywhere}
+td{display:flex;gap:12px}td:before{content:attr(data-name);color:var(--dim);margin-right:auto}td .bar{display:none}}
+@media print{body{background:#fff}}
 """

@@ -160,6 +160,8 @@ def _zone(a: Area) -> dict[str, object]:
         out["building"] = a.building
     if a.adjacent:
         out["adjacent"] = list(a.adjacent)
+    if a.kind in ("fire_lane", "operation_area"):
+        out["attributes"] = {"no_fire_watch": True}
     return out
 
 

@@ -132,8 +132,8 @@ def _print(result: Backtest, names: Names) -> None:
     same = len(result.rules) - len(differing)
     say(f"{same} 条规则没有差异 rules act the same; 事件 incidents {_counts(result.incidents)}")
     old, new = result.pages
-    days = result.length
-    say(f"通知 pages {old:,} → {new:,}, 每天 a day {old / days:.1f} → {new / days:.1f}", "bold")
+    daily = "" if result.a_day is None else ", 每天 a day {:.1f} → {:.1f}".format(*result.a_day)
+    say(f"通知 pages {old:,} → {new:,}{daily}", "bold")
     say(f"{result.rate:,.0f} messages/s, each through both books", "dim")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from html.parser import HTMLParser
 
 from hypothesis import given, settings
@@ -18,6 +19,7 @@ from monitor.backtest_report import Names, page, plain, signed
 from monitor.lookout import Limits, Lookout
 from monitor.ports import Message
 from rules.model import (
+    DAY,
     MINUTE,
     SECOND,
     AlarmChanged,
@@ -262,6 +264,29 @@ def test_the_page_stands_alone_and_nothing_in_it_is_taken_for_markup() -> None:
     assert "两套规则在这段时间里的表现完全相同" in same.words
     empty = Page(page(compared(book(rule()), book(rule())), Names("a", "b", "t")))
     assert empty.open == []
+
+
+def test_the_page_says_first_what_would_have_been_missed_of_a_fire() -> None:
+    def words(old: RuleBook, new: RuleBook, *past: Message) -> str:
+        return Page(page(compared(old, new, *past), Names("a", "b", "t"))).words
+
+    fewer = words(book(rule(limit=0.25)), book(rule(limit=99.0)), *RISE, *CALM)
+    assert "火警和预警：少 1 次，推迟 0 次。" in fewer
+    assert "paged 0 times (running: 1); 0 alarms more, 1 fewer, 0 earlier, 0 later." in fewer
+    later = words(book(rule(limit=0.25)), book(rule(limit=0.55)), *RISE, *CALM)
+    assert "Of fires and pre-alarms 0 fewer, 1 later" in later
+    sooner = words(book(rule(limit=0.55)), book(rule(limit=0.25)), *RISE, *CALM)
+    assert "火警和预警" not in sooner
+    assert "0 alarms more, 0 fewer, 1 earlier, 0 later." in sooner
+
+
+def test_pages_a_day_are_told_of_a_day_and_more() -> None:
+    short = compared(book(rule()), book(rule()), *RISE)
+    assert short.a_day is None
+    assert "每天通知" not in Page(page(short, Names("a", "b", "t"))).words
+    long = replace(short, last_at=short.first_at + 2 * DAY)
+    assert long.a_day == (0.5, 0.5)
+    assert "0.5 → 0.5" in Page(page(long, Names("a", "b", "t"))).words
 
 
 def test_the_result_as_plain_values() -> None:
