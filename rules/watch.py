@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect
 from collections.abc import Mapping, Sequence
 from math import inf, nextafter
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from rules.expression import joined
 from rules.memory import HEARD, LIVE, Memory, State, Via, in_order
@@ -48,6 +48,27 @@ class Running:
         self.since: Micros = 0
         """When its condition began to hold."""
         self.doubt: Freshness = Freshness.LIVE
+
+    def plain(self) -> list[Any]:
+        """Plain values; `restored` reads them back."""
+        return [self.state.value, self.incident, self.doubt.value, self.since]
+
+    @classmethod
+    def restored(cls, plain: list[Any]) -> Running:
+        """The inverse; an older program's does not say since when."""
+        alarm = cls()
+        alarm.state, alarm.incident, alarm.doubt = AlarmState(plain[0]), plain[1], Freshness(plain[2])
+        alarm.since = plain[3] if len(plain) > 3 else 0
+        return alarm
+
+
+def take_records(alarms: dict[Any, Running], renamed: Mapping[str, str], strays: set[str]) -> None:
+    """The ledger's incidents are right: ours bear its ids, and the alarms of those that it never heard of are idle again."""
+    for key, alarm in list(alarms.items()):
+        if alarm.incident in strays:
+            del alarms[key]
+        else:
+            alarm.incident = renamed.get(alarm.incident, alarm.incident)
 
 
 class Watch:

@@ -225,7 +225,7 @@ def test_devices_known_by_pattern_belong_once_they_speak_and_are_never_missed_be
     assert [d.key for d in grown.listed()] == [d.key for d in here.listed() if d.kind != "heat_detector"]
     again = through_bytes(story.engine, grown)
     assert again.snapshot() == story.engine.snapshot()
-    assert again._zone_counts == story.engine._zone_counts
+    assert again._counting.counts == story.engine._counting.counts
 
 
 def test_where_keeps_devices_and_zones_out() -> None:
