@@ -50,6 +50,7 @@ from rules.model import (
 )
 from rules.people import NextCall
 from rules.recall import TIMER, Recall
+from rules.response import TIMERS as RESPONSE
 from rules.response import Alarm, Response
 from rules.rule import BookChanged, Rule, RuleBook
 from rules.suppression import Suppressions
@@ -59,8 +60,6 @@ from rules.troubles import Troubles
 from rules.watch import Running, Seen
 
 Event: TypeAlias = Reading | Trouble | Move | Receipt | Suppress | Restore | Swap | Tick | BookChanged
-
-RESPONSE_TIMERS = frozenset({"sla", "warn", "ladder", "flood"})
 
 
 class DeviceState(NamedTuple):
@@ -99,11 +98,11 @@ class Engine:
         self._troubles = Troubles(self._timers, self._response)
         self._measures = Measures(neighbourhood, self._timers, self._seen, self._suppressions, self._response)
         self._recall = Recall(self._timers, self._seen)
-        areas = Areas(neighbourhood, self._seen, self._measures.aside)
+        self._areas = Areas(neighbourhood, self._seen, self._measures.aside)
         self._alarms = Alarms(self._timers, self._seen, self._measures, self._response, self._linkage, self._verdict)
-        self._counting = Counting(areas, self._recall, self._measures, self._alarms)
+        self._counting = Counting(self._areas, self._recall, self._measures, self._alarms)
         self._asking = Asking(
-            book, neighbourhood, self._seen, self._recall, areas, self._counting, self._alarms, self._linkage
+            book, neighbourhood, self._seen, self._recall, self._areas, self._counting, self._alarms, self._linkage
         )
 
     # --- the one verb ------------------------------------------------------------------------------------------------
@@ -220,7 +219,7 @@ class Engine:
         while (timer := self._timers.pop(at)) is not None:
             due, (what, who, which) = timer
             self._now = due
-            if what in RESPONSE_TIMERS:
+            if what in RESPONSE:
                 self._response.due(due, what, who, which, out)
             elif what == RETURN:
                 self._lift(due, who, "", out)
@@ -407,7 +406,7 @@ class Engine:
         for due, (what, who, which) in data["timers"]:
             running = self._recall.armed(which, who, due) if what == TIMER else self._alarms.runs(who, which)
             running = running or (what == COMMAND and self._linkage.waits(who))
-            if what in (TROUBLE, RETURN) or what in RESPONSE_TIMERS or running:
+            if what in (TROUBLE, RETURN) or what in RESPONSE or running:
                 self._timers.set((what, who, which), due)
         self._asking.count_again(self._now)
 
@@ -437,7 +436,7 @@ class Engine:
         moved = [
             (due, name)
             for due, name in self._timers
-            if name[0] in RESPONSE_TIMERS and (name[1] in renamed or name[1] in strays)
+            if name[0] in RESPONSE and (name[1] in renamed or name[1] in strays)
         ]
         for _, name in moved:
             self._timers.cancel(name)

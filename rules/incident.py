@@ -19,6 +19,7 @@ from enum import StrEnum
 
 from rules.model import AlarmState as A
 from rules.model import IncidentState as S
+from rules.model import Kind
 
 
 class Signal(StrEnum):
@@ -84,6 +85,12 @@ INCIDENT: Mapping[tuple[S, Act], S] = {
     (S.RESOLVED, Act.REALARM): S.RAISED,
     (S.RESOLVED, Act.CLOSE): S.CLOSED,
 }
+
+
+HEARD = frozenset({S.ACKNOWLEDGED, S.ON_SCENE})
+"""Somebody has taken it."""
+ROUNDS_OF_AN_EVENT = 4 * len(Kind)
+"""At most so many rounds does one event begin in one incident: for each kind to look and to come, and as many when it burns again."""
 
 
 def reached(state: S, goal: S) -> bool:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rules.asking import Asking
 from rules.engine import Engine, Event
 from rules.model import (
     SECOND,
@@ -23,6 +24,7 @@ from rules.model import (
     Measure,
     Micros,
     Move,
+    Neighbourhood,
     Reading,
     Suppress,
     Tick,
@@ -30,7 +32,7 @@ from rules.model import (
     Value,
     Verb,
 )
-from rules.rule import BookChanged
+from rules.rule import BookChanged, RuleBook
 from rules.watch import Seen
 from tests.rules.corner_street import BOOK, CONFIRM, RULES, histories, street
 from tests.rules.small_block import T0, book, incident, moment, rule, through_bytes
@@ -63,13 +65,23 @@ CURIOUS = book(*LOOKING, *RULES)
 CHANGED = book(*LOOKING[2:6], *RULES[5:], LOOKING[0].replace("7s", "11s"))
 
 
-class Restless(Engine):
+class Uneasy(Asking):
     """Something always holds at every device."""
 
     def _survey(self, at: Micros, seen: Seen) -> None:
         super()._survey(at, seen)
         seen.stir("never at rest")
         self._recall.watch_fading(at, seen)
+
+
+class Restless(Engine):
+    """One that is never calm."""
+
+    def __init__(self, book: RuleBook, neighbourhood: Neighbourhood) -> None:
+        super().__init__(book, neighbourhood)
+        self._asking = Uneasy(
+            book, neighbourhood, self._seen, self._recall, self._areas, self._counting, self._alarms, self._linkage
+        )
 
 
 def both() -> tuple[Engine, Engine]:

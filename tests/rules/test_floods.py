@@ -32,7 +32,7 @@ from rules.model import (
     Zone,
 )
 from rules.people import LADDERS, Ladder, Person, Plan, Role, Roster, Rung, Target
-from rules.response import SPREAD_EVERY
+from rules.riding import SPREAD_EVERY
 from tests.rules.small_block import T0, book, full_key, incident, lines, rule, through_bytes
 from tests.rules.two_houses import BOOK, houses, machine
 
