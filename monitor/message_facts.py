@@ -115,7 +115,7 @@ def facts(
         (("多处报警", "Flood"), _flood(push, language)),
         (("开始时间", "Since"), _moment(incident.get("raised_at"))),
         (("地址", "Address"), address(push, language)),
-        (("楼栋", "Building"), plain(incident.get("building") or "")),
+        (("楼栋", "Building"), _said(incident.get("building_name") or incident.get("building"), language)),
         (_DEVICES, _devices(incident, language)),
         (_READING, _values(_map(push.body.get("reading")), language, quantities)),
         (("状态", "State"), _state(incident, language)),
@@ -170,7 +170,8 @@ def _devices(incident: Mapping[str, object], language: int) -> str:
     last = plain(incident.get("last_device") or "")
     # The newest one first: that is where it burns now.
     named = list(dict.fromkeys([last, *devices] if last else devices))
-    shown = ("、" if language == 0 else ", ").join(named[:_SHOWN])
+    names = _map(incident.get("device_names"))
+    shown = ("、" if language == 0 else ", ").join(_said(names.get(key) or key, language) for key in named[:_SHOWN])
     more = len(named) - _SHOWN
     if more > 0:
         shown += f" 等{len(named)}台" if language == 0 else f" and {more} more"

@@ -353,6 +353,9 @@ class Caller:
         out["title"] = asdict(incident.title)
         if zone := self._neighbourhood.zones.get(incident.zone):
             out["zone_name"], out["building"] = asdict(zone.name), zone.building
+            out["building_name"] = asdict(zone.building_name) if zone.building_name else None
+        known = filter(None, map(self._neighbourhood.device, incident.devices))
+        out["device_names"] = {device.key: {"zh": device.name.zh, "en": device.name.en} for device in known}
         return out
 
     def _place(self, zone: str) -> dict[str, str]:

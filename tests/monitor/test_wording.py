@@ -57,6 +57,19 @@ def test_the_first_line_says_what_and_where() -> None:
     assert title(a_push()) == "【火警】3号楼2层充电库 感烟报警 | [FIRE] Building 3, 2F charging garage smoke alarm"
 
 
+def test_devices_and_buildings_are_told_by_their_names_and_by_key_alone_where_they_have_none() -> None:
+    names = {"home/smoke-2": {"zh": "充电库烟感2", "en": "Garage smoke 2"}}
+    lines = text(
+        a_push(incident={"device_names": names, "building": "b3", "building_name": {"zh": "三号楼", "en": "Block 3"}})
+    ).splitlines()
+    assert {
+        "楼栋：三号楼",
+        "Building: Block 3",
+        "涉及设备：充电库烟感2、home/smoke-1",
+        "Devices: Garage smoke 2, home/smoke-1",
+    } <= set(lines)
+
+
 def test_a_title_that_names_the_place_does_not_say_it_twice() -> None:
     said = a_push(incident={"title": {"zh": "3号楼2层充电库冒烟", "en": "smoke"}})
     assert text(said).splitlines()[0] == "【火警】3号楼2层充电库冒烟"

@@ -272,3 +272,18 @@ def test_how_an_alarm_stands() -> None:
     assert stands(warm, "b/h1") == Standing(AlarmState.CLEARING, "inc-000001", moment(50))
     here.read(60, "h2", fault=True)
     assert stands(two, "b/home") == Standing(AlarmState.ACTIVE, "inc-000002")
+
+
+@pytest.mark.parametrize(
+    ("house", "place"),
+    [
+        (None, ("2号楼3层", "Floor 3")),
+        (Text("2号楼", "Block 2"), ("2号楼3层", "Block 2, Floor 3")),
+        (Text("西楼", "Floor"), ("西楼 2号楼3层", "Floor 3")),
+    ],
+)
+def test_a_place_is_told_with_its_building_where_it_does_not_tell_that_itself(
+    house: Text | None, place: tuple[str, str]
+) -> None:
+    zone = Zone("yard/b2-f3", "yard", Text("2号楼3层", "Floor 3"), "dwelling", building_name=house)
+    assert zone.place == Text(*place)

@@ -71,6 +71,7 @@ def test_the_first_station_that_covers_the_zone_is_sent() -> None:
     told = push.body["incident"]
     assert isinstance(told, dict)
     assert (told["raised_at"], told["zone_name"]) == ("2026-11-22T08:00:00.000+08:00", {"zh": "home", "en": "home"})
+    assert (told["building_name"], list(told["device_names"])) == (None, told["devices"])
 
 
 def test_advice_goes_with_the_dispatch() -> None:
