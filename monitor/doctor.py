@@ -148,7 +148,10 @@ def _unwatched(settings: Settings, book: RuleBook) -> Iterator[Finding]:
     ground = settings.ground
     kinds = Counter(device.kind for device in ground.devices.values())
     kinds.update({pattern.kind: 0 for pattern in ground.patterns})
-    for kind in sorted(set(kinds) - book.device_kinds):
+    commanded = {
+        order.kind for rule in book.rules for order in rule.linkage
+    }  # such as sirens, which say little themselves
+    for kind in sorted(set(kinds) - book.device_kinds - commanded):
         detail = f"no rule watches devices of the kind {kind} ({kinds[kind]} listed)"
         yield Finding(Level.WARN, Text("无规则设备", "unwatched"), detail, suggest(kind, sorted(book.device_kinds)))
 

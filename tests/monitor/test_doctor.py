@@ -239,6 +239,14 @@ async def test_devices_that_no_rule_watches(patient: Patient) -> None:
     assert "smoke_detecter (1 listed)" in found.detail
 
 
+async def test_a_siren_is_there_to_be_commanded(patient: Patient) -> None:
+    patient.words["kind"] = "siren"
+    assert one(await patient.examined(), "unwatched").detail == "no rule watches devices of the kind siren (1 listed)"
+    sounds = "when: smoke, linkage: [{command: sound, at: {kind: siren, in: zone}}]"
+    patient.write("book.yaml", BOOK.replace("when: smoke", sounds))
+    assert of(await patient.examined(), "unwatched") == []
+
+
 async def test_a_short_tape(patient: Patient) -> None:
     patient.words["mqtt"] = "}\ndata: {retention: {tape_days: 30, tape_max_bytes: 10MB}"
     text = (SITE % patient.words).replace("data: {retention: {tape_max_bytes: 10MB}}\n", "")
