@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from monitor.message_facts import address, drill, goal, incident_of, label, matter, others_in, place
+from monitor.message_facts import address, advised, drill, goal, incident_of, label, matter, others_in, place
 from monitor.plain_words import plain
 from monitor.vocabulary import ASKED, KINDS, word
 from rules.model import Push
@@ -21,6 +21,8 @@ CHARACTERS = 70
 
 _NAME = 12
 """Characters of it for who did what is told."""
+_ADVICE = 32
+"""And for what to do about news: a device did not obey."""
 
 Blanks: TypeAlias = Mapping[str, str]
 """Placeholder → what stands in its place; see docs/channels.md."""
@@ -32,7 +34,9 @@ def short(push: Push, *, limit: int = CHARACTERS) -> str:
     News says who did it. What is too long loses the end of the place and matter, never the kind or what is asked.
     """
     before = ("【演习】" if drill(push) else "") + f"{_kind(push, 0)}："
-    after, by = _asked(push, 0), plain(push.body.get("by") or "")
+    by, failed = plain(push.body.get("by") or ""), push.body.get("news") == "linkage-failed"
+    advice = advised(push, 0).rstrip("。") if failed else ""
+    after = _asked(push, 0) or fitting(advice, _ADVICE)
     after = f"，{after}" if after else f"（{fitting(by, _NAME)}）" if by else ""
     return f"{before}{fitting(_where_and_what(push, 0), limit - len(before) - len(after))}{after}"[:limit]
 

@@ -49,6 +49,11 @@ def address(push: Push, language: int) -> str:
     return _said(push.body.get("address"), language)
 
 
+def advised(push: Push, language: int) -> str:
+    """What to do about it."""
+    return _said(push.body.get("advice"), language)
+
+
 def matter(push: Push, language: int) -> str:
     """What has happened, in the rule's words."""
     return _said(incident_of(push).get("title"), language) or plain(push.incident)
@@ -120,7 +125,7 @@ def facts(
         (_READING, _values(_map(push.body.get("reading")), language, quantities)),
         (("状态", "State"), _state(incident, language)),
         (("处置结论", "Disposition"), _word(DISPOSITIONS, incident.get("disposition"), language)),
-        (ADVICE, _said(push.body.get("advice"), language)),
+        (ADVICE, advised(push, language)),
         (("微型消防站", "Station"), _station(push, incident, language)),
         (("回拨电话", "Call back"), plain(push.body.get("callback") or "")),
         (("事件编号", "Incident"), plain(incident.get("id") or push.incident)),

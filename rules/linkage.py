@@ -265,11 +265,10 @@ class Linkage:
         account = self._accounts.get(issued.incident)
         if account is not None and not account.failed:
             account.failed = True
-            words = COMMANDS[issued.command].words
-            zh = f"{words.zh}未得到确认：{issued.device}。请到现场操作。"
-            self._tell(
-                at, issued.incident, Text(zh, f"Not confirmed: {words.en}, {issued.device}. Do it on the scene."), out
-            )
+            words, device = COMMANDS[issued.command].words, self._neighbourhood.device(issued.device)
+            name = device.name if device is not None else Text(issued.device, issued.device)
+            zh = f"{words.zh}未得到确认：{name.zh}。请到现场操作。"
+            self._tell(at, issued.incident, Text(zh, f"Not confirmed: {words.en}, {name.en}. Do it on the scene."), out)
 
     def _await(self, issued: _Issued) -> None:
         self._issued[issued.key] = issued

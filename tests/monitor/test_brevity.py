@@ -27,6 +27,14 @@ from tests.monitor.test_wording import ATTACKS, a_push
             {"type": "incident.update", "news": "acknowledged", "by": "值班员乙"},
             "火警已接警：3号楼2层充电库 感烟报警（值班员乙）",
         ),
+        (
+            {
+                "type": "incident.update",
+                "news": "linkage-failed",
+                "advice": {"zh": "切断电源未得到确认：充电桩1。请到现场操作。"},
+            },
+            "火警联动未确认：3号楼2层充电库 感烟报警，切断电源未得到确认：充电桩1。请到现场操作",
+        ),
         ({"incident": {"exercise": "d"}}, "【演习】火警：3号楼2层充电库 感烟报警，请立即前往处置"),
     ],
 )

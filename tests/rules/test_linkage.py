@@ -578,8 +578,8 @@ def test_whoever_was_called_hears_of_a_failure_once_for_each_raising() -> None:
     assert told(hand) == ["1/linkage-1/hook"]
     (push,) = [e for e in hand.effects if isinstance(e, Push) and e.body.get("news") == "linkage-failed"]
     assert push.body["advice"] == {
-        "zh": "启动声光警报未得到确认：b/s-hall-00。请到现场操作。",
-        "en": "Not confirmed: Sound the alarm, b/s-hall-00. Do it on the scene.",
+        "zh": "启动声光警报未得到确认：s-hall-00。请到现场操作。",
+        "en": "Not confirmed: Sound the alarm, s-hall-00. Do it on the scene.",
     }
     hand.read(70, "h1", smoke=False)
     hand.move(71, Verb.ACKNOWLEDGE)
