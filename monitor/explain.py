@@ -7,7 +7,7 @@ own closures, so it cannot say anything else than the engine does.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from monitor.explanation import Explanation, Measured, Part, UnknownRule, UnknownSubject
@@ -17,7 +17,20 @@ from rules import expression as ex
 from rules.checking import Checker, Scope
 from rules.closures import build, flag
 from rules.engine import Engine, Standing
-from rules.model import AlarmState, Device, Micros, Neighbourhood, Text, Value, Zone
+from rules.measures import TAKES_VOTES
+from rules.model import (
+    HUMAN_REPORT,
+    AlarmState,
+    Device,
+    Incident,
+    Kind,
+    Measure,
+    Micros,
+    Neighbourhood,
+    Text,
+    Value,
+    Zone,
+)
 from rules.quantities import CATALOGUE
 from rules.rule import Rule
 from rules.rulebook import Confirm, ConfirmEntry
@@ -54,13 +67,17 @@ def explain(
     moment = engine.now if at is None else at
     standing = engine.standing(rule, subject)
     where = clear = None
+    aside: Mapping[str, Measure] = {}
     if isinstance(source.entry, ConfirmEntry) and rule.voting is not None:
         places, applies = _watched(engine, neighbourhood, rule, subject, rule.voting.adjacent)
-        when = _confirmed(rule, rule.voting, source.entry.confirm, subject, places, engine.waited)
+        aside = _aside(engine, rule, places)
+        when = _confirmed(rule, rule.voting, source.entry.confirm, subject, places, aside, engine.waited)
     elif rule.check is None:
         places, applies = _watched(engine, neighbourhood, rule, subject)
-        when = _ZoneTree(source.entry.when, places).root()
-        clear = _ZoneTree(source.entry.clear, places).root() if source.entry.clear else None
+        aside = _aside(engine, rule, places)
+        mute = {key for key, measure in aside.items() if measure is Measure.TEST}
+        when = _ZoneTree(source.entry.when, places, mute).root()
+        clear = _ZoneTree(source.entry.clear, places, mute).root() if source.entry.clear else None
     else:
         place = _device(engine, neighbourhood, subject)
         places = [place]
@@ -73,7 +90,10 @@ def explain(
     return Explanation(
         rule.id, rule.kind, rule.title, subject, moment, applies, standing.state, standing.incident, when, where, clear,
         rule.hold, rule.clear_for, rule.latch, standing.due, measured, missing,
-        tuple(_sentences(rule, subject, places, applies, when, standing, moment, measured, missing)),
+        (
+            *_sentences(rule, subject, places, applies, when, standing, moment, measured, missing),
+            *_kept_back(engine.incident(standing.incident)), *_set_aside(aside),
+        ),
     )  # fmt: skip
 
 
@@ -109,6 +129,20 @@ def _watched(
     return places, any(place.zone.key == key for place in places)
 
 
+def _aside(engine: Engine, rule: Rule, places: Sequence[Place]) -> dict[str, Measure]:
+    """The devices that a measure takes out of service for a rule about a zone, as the engine has it: the strongest of each."""
+    if rule.kind.rank > Kind.PREALARM.rank:
+        return {}
+    taken = {(s.subject, s.measure) for s in engine.suppressions if not s.rule}
+    found = {}
+    for place in places:
+        names = (place.device.key, place.zone.key)
+        mine = [m for m in TAKES_VOTES if any((name, m) in taken for name in names)]
+        if mine and place.device.kind != HUMAN_REPORT:
+            found[place.device.key] = mine[0]
+    return found
+
+
 # --- trees ------------------------------------------------------------------------------------------------------------
 
 
@@ -141,11 +175,21 @@ class _DeviceTree:
             yield from (self.part(inner, condition=True) for inner in node.args[:1])
 
 
-def _confirmed(rule: Rule, voting: Voting, entry: Confirm, zone: str, places: Sequence[Place], waited: Micros) -> Part:
+def _confirmed(
+    rule: Rule, voting: Voting, entry: Confirm, zone: str, places: Sequence[Place], aside: Mapping[str, Measure],
+    waited: Micros,
+) -> Part:  # fmt: skip
     """The voters of a confirmed fire: who says yes, and who cannot."""
     n = len(voting.voters)
-    yes = [[term(p.values, p.device, p.zone) is True for p in places] for term in rule.terms[:n]]
-    out = [[term(p.values, p.device, p.zone) is True for p in places] for term in rule.terms[n:]]
+    keys = [p.device.key for p in places]
+    says = [[term(p.values, p.device, p.zone) is True for p in places] for term in rule.terms]
+    yes = [
+        [said and aside.get(key) is not Measure.TEST for said, key in zip(row, keys, strict=True)] for row in says[:n]
+    ]
+    out = [
+        [p.device.kind in voter.devices if p.device.key in aside else away for away, p in zip(row, places, strict=True)]
+        for voter, row in zip(voting.voters, says[n:], strict=True)
+    ]
     own = [[said and p.zone.key == zone for said, p in zip(row, places, strict=True)] for row in yes]
     listed = [[p.device.kind in voter.devices for p in places] for voter in voting.voters]
     heard = [[known and bool(p.values) for known, p in zip(row, places, strict=True)] for row in listed]
@@ -172,9 +216,11 @@ def _confirmed(rule: Rule, voting: Voting, entry: Confirm, zone: str, places: Se
 class _ZoneTree:
     """A condition on a zone: `any()` and `count()` show each device that they ask."""
 
-    def __init__(self, text: str, places: Sequence[Place]) -> None:
+    def __init__(self, text: str, places: Sequence[Place], mute: Collection[str]) -> None:
+        """`mute`: devices under test, at which no term holds."""
         self._source = Source(text)
         self._places = places
+        self._mute = mute
 
     def root(self) -> Part:
         """The whole condition."""
@@ -186,7 +232,8 @@ class _ZoneTree:
         value = None
         if found is not None:
             asked = [flag(term) for term in terms]
-            counts = [sum(term(p.values, p.device, p.zone) is True for p in self._places) for term in asked]
+            heard = [p for p in self._places if p.device.key not in self._mute]
+            counts = [sum(term(p.values, p.device, p.zone) is True for p in heard) for term in asked]
             value = build(found)(counts, None, None)
         if isinstance(node, ast.Call):
             return Part(self._source.shown(node), value, tuple(self._devices(node)))
@@ -201,7 +248,7 @@ class _ZoneTree:
             for term, argument in zip(asked, call.args, strict=False):
                 part = tree.part(argument, condition=True)
                 # With a span behind it (`any(smoke, 5m)`) the term remembers more than the condition says now.
-                value = term(place.values, place.device, place.zone)
+                value = term(place.values, place.device, place.zone) if place.device.key not in self._mute else False
                 yield Part(part.text, value, part.parts, place.device.key)
 
 
@@ -274,6 +321,30 @@ def _sentences(
             )
         case AlarmState.IDLE if applies:
             yield from _why_idle(rule, when, measured, missing)
+
+
+def _kept_back(incident: Incident | None) -> Iterator[Text]:
+    """Why nobody is sent for it."""
+    if incident is not None and incident.withheld:
+        words = incident.withheld
+        yield Text(f"措施 {words} 生效，不派单。", f"Nobody is sent: the measure {words} withholds it.")
+    if incident is not None and incident.suspected:
+        yield Text(
+            "证据不是实时的：只请人核实，实时读数确认后才派单。",
+            "Its evidence is not live: somebody is asked to verify, and nobody is sent before a live reading confirms it.",
+        )
+
+
+def _set_aside(aside: Mapping[str, Measure]) -> Iterator[Text]:
+    for measure, zh, en in (
+        (Measure.TEST, "测试中，其读数不作为证据", "under test: what they say is no evidence here"),
+        (Measure.IMPAIRED, "已停用", "impaired: they count as out of service"),
+        (Measure.SHELVED, "已搁置", "shelved: they count as out of service"),
+    ):
+        keys = [key for key, found in aside.items() if found is measure]
+        if keys:
+            named = ", ".join(keys[:DEVICES_SHOWN])
+            yield Text(f"{named} {zh}。", f"{named}: {en}.")
 
 
 def _why_not_watched(rule: Rule, subject: str, places: Sequence[Place]) -> Iterator[Text]:

@@ -17,11 +17,15 @@ from rules.model import (
     SECOND,
     AlarmState,
     Device,
+    Freshness,
+    Kind,
+    Measure,
     Micros,
     Move,
     Neighbourhood,
     Reading,
     Station,
+    Suppress,
     Text,
     Tick,
     Value,
@@ -256,3 +260,45 @@ def test_what_is_not_there() -> None:
         explain(night.engine, night.places, "none", "b/s")
     with pytest.raises(UnknownSubject, match="no device b/x"):
         night.ask(0, "b/x")
+
+
+@pytest.mark.parametrize("measure", [Measure.TEST, Measure.IMPAIRED])
+@pytest.mark.parametrize("subject", ["b/smoke_detector-dwelling", "b/dwelling"])
+def test_a_measure_is_part_of_the_explanation(measure: Measure, subject: str) -> None:
+    """Under test a detector confirms nothing and sends nobody; impaired it does both. That is said."""
+    places = block()
+    engine = Engine(SHIPPED, places)
+    smoke, heat = "b/smoke_detector-dwelling", "b/heat_detector-dwelling"
+    engine.handle(Suppress(T0, measure, subject, "li", "work", T0 + 600 * SECOND, compensation="watch"))
+    engine.handle(Reading(T0 + SECOND, smoke, {"smoke": True}))
+    engine.handle(Reading(T0 + 2 * SECOND, heat, {"heat": True}))
+    confirmed = explain(engine, places, "confirmed-fire", "b/dwelling", known=SOURCES)
+    assert (confirmed.verdict == "true") is (confirmed.state is AlarmState.ACTIVE)
+    assert (confirmed.state is AlarmState.ACTIVE) is (measure is Measure.IMPAIRED)
+    words = {Measure.TEST: "under test", Measure.IMPAIRED: "impaired"}[measure]
+    assert any(smoke in said.en and words in said.en for said in confirmed.sentences)
+    alone = explain(engine, places, "smoke-alarm", smoke, known=SOURCES)
+    assert alone.state is AlarmState.ACTIVE
+    withheld = "Nobody is sent: the measure sup-000001 withholds it." in [said.en for said in alone.sentences]
+    assert withheld is (measure is Measure.TEST)
+
+
+def test_what_is_under_test_counts_in_no_rule_about_zones_as_the_engine_has_it() -> None:
+    places = block()
+    engine = Engine(ZONES, places)
+    engine.handle(Suppress(T0, Measure.TEST, "b/dwelling", "li", "work", T0 + 600 * SECOND))
+    for n, device in enumerate(sorted(places.devices)):
+        engine.handle(Reading(T0 + n * SECOND, device, {"smoke": True, "temperature": 80.0}))
+    for rule in ZONES.rules:
+        told = explain(engine, places, rule.id, "b/dwelling")
+        if told.state is AlarmState.IDLE and rule.kind in (Kind.FIRE, Kind.PREALARM):
+            assert told.verdict != "true", rule.id
+
+
+def test_doubtful_evidence_is_said_to_be_doubtful() -> None:
+    places = block()
+    engine = Engine(SHIPPED, places)
+    smoke = "b/smoke_detector-dwelling"
+    engine.handle(Reading(T0, smoke, {"smoke": True}, Freshness.LATE, T0 - 300 * SECOND))
+    told = explain(engine, places, "smoke-alarm", smoke, known=SOURCES)
+    assert any("a live reading confirms it" in said.en for said in told.sentences)
