@@ -58,19 +58,21 @@ class Fire:
         """`smoke-a`, `heat-a`, `smoke-b`, …"""
         return tuple(self.series)
 
-    def frames(self, interval_s: float, lead_in_s: float = 0.0) -> Iterator[Frame]:
-        """What every device reports, each `interval_s` seconds: the newest measurement at that moment.
+    def frames(self, interval_s: float, lead_in_s: float = 0.0, phase_s: float = 0.0) -> Iterator[Frame]:
+        """What every device reports, each `interval_s` seconds: the newest measurement at that moment. One report is at `phase_s`.
 
         From `-lead_in_s` to the last row. Before the first row the noise of the first rows goes round. An interval
         shorter than the spacing of the rows (2 s; 5 s in SDC05) repeats them. Raises ValueError for an interval that is
-        not above 0.
+        not above 0 and for a phase that is not within it.
         """
         if not (interval_s > 0 and math.isfinite(interval_s) and lead_in_s >= 0 and math.isfinite(lead_in_s)):
             raise ValueError(f"interval_s must be above 0 and lead_in_s at least 0, not {interval_s} and {lead_in_s}")
-        first = -math.floor(lead_in_s / interval_s)
-        last = math.floor(self.times[-1] / interval_s)
+        if not 0 <= phase_s < interval_s:
+            raise ValueError(f"phase_s must be at least 0 and below interval_s, not {phase_s}")
+        first = -math.floor((lead_in_s + phase_s) / interval_s)
+        last = math.floor((self.times[-1] - phase_s) / interval_s)
         for step in range(first, last + 1):
-            t = step * interval_s
+            t = step * interval_s + phase_s
             row = bisect_right(self.times, t) - 1
             if row < 0:
                 row = step % min(QUIET_ROWS, len(self.times))
@@ -109,7 +111,13 @@ def alarm_times(folder: Path) -> dict[str, dict[str, float]]:
 
 
 def tape(
-    fire: Fire, start: datetime, interval_s: float = 2.0, *, lead_in_s: float = 60.0, site: str = "nist"
+    fire: Fire,
+    start: datetime,
+    interval_s: float = 2.0,
+    *,
+    lead_in_s: float = 60.0,
+    phase_s: float = 0.0,
+    site: str = "nist",
 ) -> Iterator[dict[str, object]]:
     """The fire as messages, oldest first: at, topic, payload, qos, retain, as `wanglou record` writes them.
 
@@ -118,7 +126,7 @@ def tape(
     """
     if start.tzinfo is None:
         raise ValueError("start needs a zone, for example 2026-11-22T08:00:00+08:00")
-    for t, device, values in fire.frames(interval_s, lead_in_s):
+    for t, device, values in fire.frames(interval_s, lead_in_s, phase_s):
         moment = start + timedelta(milliseconds=round(t * 1000))
         at = moment.isoformat(timespec="milliseconds")
         message_id = f"{fire.name}-{device}-{round(moment.timestamp() * 1000)}"

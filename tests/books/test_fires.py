@@ -25,10 +25,12 @@ def data() -> Path:
 
 
 @cache
-def burnt(data: Path, interval_s: float) -> tuple[Spot, ...]:
+def burnt(data: Path, interval_s: float, phase_s: float = 0.0) -> tuple[Spot, ...]:
     """Every location of every fire."""
     real = nist.alarm_times(data)
-    return tuple(spot for fire in nist.fires(data) for spot in fires.spots(fire, interval_s, real[fire.name]))
+    return tuple(
+        spot for fire in nist.fires(data) for spot in fires.spots(fire, interval_s, real[fire.name], phase_s=phase_s)
+    )
 
 
 @EVERY
@@ -38,17 +40,28 @@ def test_nothing_is_said_before_smoke_or_heat_is_there(data: Path, interval_s: f
     assert [(s.fire, s.letter, s.first, s.arrives) for s in found if s.too_soon] == []
 
 
+def test_a_slow_reporter_may_begin_at_another_second(data: Path) -> None:
+    """Single samples of a noisy meter (SDC10 D, up to 0.18 dB/m in quiet air) are no fire, whichever of them is the one reported."""
+    found = burnt(data, 10.0, 6.0)
+    assert [(s.fire, s.letter, s.first, s.arrives) for s in found if s.too_soon] == []
+    reached = score(found)
+    assert reached.confirmed == reached.burning == 19
+    assert reached.in_time >= 13, "a sample that has just been missed is seen ten seconds later"
+
+
 @EVERY
 def test_twenty_minutes_of_each_meters_own_noise_raise_nothing(data: Path, interval_s: float) -> None:
-    """Offsets, drift and spikes of the rows that nothing has reached anywhere, shuffled."""
+    """Offsets, drift and spikes of the rows up to ten seconds before anything reached that ceiling, shuffled."""
     for fire in nist.fires(data):
-        reached = min(t for letter in fire.locations if (t := fires.arrival(fire, letter)) is not None)
-        quiet = sum(t < reached for t in fire.times)
-        assert quiet >= nist.QUIET_ROWS
         rng = Random(fire.name)
-        rows = [rng.randrange(quiet) for _ in range(600)]
-        noise = {device: tuple(values[row] for row in rows) for device, values in fire.series.items()}
-        shuffled = Fire(fire.name, fire.locations, tuple(2.0 * n for n in range(len(rows))), noise)
+        noise = {}
+        for device, values in fire.series.items():
+            arrives = fires.arrival(fire, device[-1].upper())
+            assert arrives is not None
+            quiet = max(nist.QUIET_ROWS, sum(t < arrives - 10 for t in fire.times))
+            rows = [row for _ in range(600) for row in rng.sample(range(quiet), quiet)]
+            noise[device] = tuple(values[row] for row in rows[:600])
+        shuffled = Fire(fire.name, fire.locations, tuple(2.0 * n for n in range(600)), noise)
         assert list(fires.alarms_of(shuffled, interval_s, ["shipped:all"])) == []
 
 
@@ -65,16 +78,15 @@ def test_smoke_is_a_fire_no_later_than_the_photoelectric_alarms(data: Path, inte
     found: Score = score(burnt(data, interval_s))
     assert (found.compared, found.real_alarms) == (17, 24)
     assert found.in_time >= 15
+    assert found.in_reach == found.in_reach_in_time == 15
+    assert found.in_time_for_last == 17
     assert found.real_alarms_matched / found.real_alarms >= 0.9
 
 
 def test_the_two_that_are_missed_sounded_at_less_than_a_detector_may_answer_to(data: Path) -> None:
     """Within the meter's noise: what would answer there answers to everything."""
-    fire = {fire.name: fire for fire in nist.fires(data)}["SDC02"]
     late = [s for s in burnt(data, 2.0) if s.ahead is not None and s.ahead < 0]
     assert [(s.fire, s.letter) for s in late] == [("SDC02", "A"), ("SDC02", "C")]
-    for s in late:
-        readings = zip(fire.times, fire.series[f"smoke-{s.letter.lower()}"], strict=True)
-        before = [v for t, v in readings if s.photoelectric[0] - 20 <= t <= s.photoelectric[0]]
-        assert sum(before) / len(before) < 0.05
-        assert max(before) < 0.06
+    assert all(s.density[0] < 0.05 for s in late)
+    assert all(0.5 < s.warmth[0] < 2 for s in late), "less than a kitchen warms by over the wok"
+    assert "by 16 s. In the 10 s up to 102 s the meter showed 0.015 dB/m" in fires.late(late)[0]

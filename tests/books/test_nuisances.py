@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from rules.model import Kind
+import pytest
+
+from rules.model import SECOND, Kind
 from simulators.month import LIVELY, Month
 from simulators.wire import Frame
+from tests.bench.nearness import LEVEL_DB, RISE_DB, Nearness
 from tests.bench.nuisances import played
 
 DAYS = 0.85
@@ -21,6 +24,22 @@ def test_a_day_of_five_hundred_devices_without_a_false_fire() -> None:
     assert tally.false_fires == 0
     assert sum(n for (kind, _), n in tally.pages.items() if kind is Kind.FAULT) == 0
     assert tally.pages_a_day < 20, tally.pages
+    assert 0.2 < tally.nearness.level < LEVEL_DB, "nuisances, but less than what a certified detector must alarm at"
+    assert 0 < tally.nearness.single < 2 * RISE_DB
+    assert tally.nearness.pair < RISE_DB
+
+
+def test_how_near_a_meter_came_is_told_of_its_worst_half_minute() -> None:
+    near, at = Nearness(), 0
+    for density in (0.02, 0.03, 0.02, 0.13, 0.02, 0.2, 0.18, 0.28, 0.3, 0.31):
+        at += 10 * SECOND
+        near.hear(at, "yuexi/a", density, steam=False)
+        near.hear(at, "yuexi/b", 2 * density, steam=True)
+    assert near.level == pytest.approx(0.58), "of either meter"
+    assert near.single == pytest.approx(0.26), "from 0.02 to 0.28; not where steam is known"
+    assert near.pair == pytest.approx(0.21), "0.18 and 0.28, from 0.02"
+    assert near.close_s == 40, "the second meter, from 0.4 at 60 s to the end at 100 s"
+    assert next(near.lines()).startswith("densest above the meter's quietest: 0.580 of 0.3 dB/m")
 
 
 def test_what_the_month_says_depends_on_its_seed_alone() -> None:

@@ -50,6 +50,15 @@ def test_a_device_reports_the_newest_measurement_at_each_interval(small: Fire) -
                      (4, {"smoke_density": 0.0}), (6, {"smoke_density": 0.03})]  # fmt: skip
     slow = [(t, values) for t, device, values in small.frames(7) if device == "heat-a"]
     assert slow == [(0, {"temperature": 20.0}), (7, {"temperature": 45.0})]
+    apart = [(t, values) for t, device, values in small.frames(4, 6, 1.5) if device == "heat-a"]
+    assert [t for t, _ in apart] == [-2.5, 1.5, 5.5]
+    assert apart[1:] == [(1.5, {"temperature": 20.0}), (5.5, {"temperature": 20.2})]
+
+
+@pytest.mark.parametrize("phase", [-0.5, 2.0, float("nan")])
+def test_a_phase_is_within_its_interval(small: Fire, phase: float) -> None:
+    with pytest.raises(ValueError, match="phase_s must be at least 0 and below interval_s"):
+        next(small.frames(2, 6, phase))
 
 
 def test_the_lead_in_is_the_noise_of_the_first_rows_going_round(small: Fire) -> None:
