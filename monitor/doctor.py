@@ -32,8 +32,9 @@ from monitor.settings.survey import suggest
 from monitor.tls import client_context
 from rules.commands import Mode
 from rules.document import Mistakes
-from rules.model import Text
+from rules.model import Micros, Text
 from rules.rulebook import RuleBook, load_book
+from rules.schedules import DAY, YEARS, DayKind, day_of
 
 __all__ = ["Finding", "Level", "examine", "exit_code", "report"]
 
@@ -42,6 +43,8 @@ PATIENCE = 15.0
 SLOW_COMMIT_SECONDS = 0.05
 YEAR_DAYS = 365
 EXPIRES_SOON_SECONDS = 21 * 86_400
+HOLIDAYS_AHEAD = 30 * DAY
+"""How long before a year it is told that its holidays are not known."""
 FIRST_SENSIBLE_MOMENT = 1_767_225_600_000_000
 """2026-01-01T00:00Z, in microseconds: this program did not exist before."""
 FULL_DISK_BYTES = 1_000_000_000
@@ -65,7 +68,7 @@ async def examine(
     """
     clock = clock or Clock()
     clock.now()
-    out = [*_files(settings), *_books(settings), *_kept(settings)]
+    out = [*_files(settings), *_books(settings, clock.now()), *_kept(settings)]
     out += await asyncio.to_thread(lambda: list(_data(settings)))
     out += await _broker(settings, broker_check)
     answers = await asyncio.gather(
@@ -118,7 +121,7 @@ def _files(settings: Settings) -> Iterator[Finding]:
             yield Finding(Level.WARN, Text("密钥文件", "secret file"), detail, f"chmod 600 {file.name}")
 
 
-def _books(settings: Settings) -> Iterator[Finding]:
+def _books(settings: Settings, now: Micros) -> Iterator[Finding]:
     what = Text("规则", "rule books")
     try:
         book = load_book(settings.book_texts())
@@ -130,6 +133,18 @@ def _books(settings: Settings) -> Iterator[Finding]:
     yield Finding(Level.OK, what, f"{len(book.rules)} rules from {len(book.texts)} books")
     yield from _unwatched(settings, book)
     yield from _linked(settings, book)
+    yield from _calendar(book, now)
+
+
+def _calendar(book: RuleBook, now: Micros) -> Iterator[Finding]:
+    """The notice of a year's holidays comes out in November; a program that is older does not know them."""
+    asking = [r.id for r in book.rules if any(isinstance(m, DayKind) for _, needed in r.memories for m in needed)]
+    year = day_of(now + HOLIDAYS_AHEAD).year
+    if asking and year not in YEARS:
+        detail = f"the public holidays of {year} are not known: for {', '.join(asking)} its weekends alone decide"
+        yield Finding(
+            Level.WARN, Text("节假日", "holidays"), detail, f"update Wanglou, or put {year} into rules/schedules.py"
+        )
 
 
 def _linked(settings: Settings, book: RuleBook) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ from rules.model import Value
 LONGEST: Final = 100_000
 """Samples of one series."""
 
-_ITEM = re.compile(r"""\s*(?:"(?P<quoted>[^"]*)"|(?P<word>[^\s"]+?))(?:x(?P<times>\d{1,6}))?(?=\s|$)""")
+_ITEM = re.compile(r"""\s*(?:"(?P<quoted>[^"]*)"|(?P<word>[^\s"]+?))(?:x(?P<times>\d{1,18}))?(?=\s|$)""")
 _NUMBER = r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
 _STEPS = re.compile(rf"({_NUMBER})([+-]\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)")
 _PLAIN = re.compile(_NUMBER)

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from monitor.doctor import Finding, Level, examine, exit_code, report
 from monitor.ports import Bucket, NeverWill, Point, TryAgain
 from monitor.settings import Settings, load
 from rules.model import MINUTE, SECOND, Micros, Push, Text
+from rules.schedules import YEARS
 from tests.servers import free_port, mosquitto
 
 BOOK = """
@@ -237,6 +239,19 @@ async def test_devices_that_no_rule_watches(patient: Patient) -> None:
     found = one(await patient.examined(), "unwatched")
     assert (found.level, found.remedy) == (Level.WARN, "did you mean smoke_detector?")
     assert "smoke_detecter (1 listed)" in found.detail
+
+
+async def test_a_year_of_which_the_holidays_are_not_known_is_told_in_time(patient: Patient) -> None:
+    known, unknown = (
+        FakeClock(round(datetime(max(YEARS), month, 15, tzinfo=UTC).timestamp()) * SECOND) for month in (11, 12)
+    )
+    patient.clock = unknown
+    assert not [f for f in await patient.examined() if f.what.en == "holidays"]
+    patient.write("book.yaml", BOOK.replace("when: smoke", "when: smoke and workday()"))
+    found = one(await patient.examined(), "holidays")
+    assert (found.level, f"{max(YEARS) + 1} are not known: for smoke its" in found.detail) == (Level.WARN, True)
+    patient.clock = known
+    assert not [f for f in await patient.examined() if f.what.en == "holidays"]
 
 
 async def test_a_siren_is_there_to_be_commanded(patient: Patient) -> None:

@@ -482,6 +482,12 @@ def test_what_is_no_series(text: str) -> None:
         samples(text)
 
 
+@pytest.mark.parametrize("text", ["1x99999999", f"1x{LONGEST - 1} 1"])
+def test_a_series_that_is_too_long_says_so(text: str) -> None:
+    with pytest.raises(ValueError, match=f"more than {LONGEST} samples; send less often"):
+        samples(text)
+
+
 @given(
     st.lists(
         st.tuples(st.integers(-1000, 1000), st.integers(-50, 50), st.integers(1, 30), st.integers(0, 3)),
