@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from monitor.message_facts import address, advised, drill, goal, incident_of, label, matter, others_in, place
 from monitor.plain_words import plain
-from monitor.vocabulary import ASKED, KINDS, word
+from monitor.vocabulary import ASKED, KINDS, NEWS, word
 from rules.model import Push
 
 CHARACTERS = 70
@@ -71,7 +71,7 @@ def blanks(push: Push, *, voice: bool, english: bool = False, link: str = "") ->
         "title": f"{mark} {what}".strip() if english else f"{mark}{'，' if mark else ''}{what}",
         "place": where,
         "kind": KINDS[push.kind][language],
-        "asked": _asked(push, language),
+        "asked": _asked(push, language) or _news(push, language),
         "address": address(push, language),
         "callback": plain(push.body.get("callback") or ""),
         "incident": str(incident_of(push).get("id") or push.incident),
@@ -110,6 +110,13 @@ def _asked(push: Push, language: int) -> str:
     if sort == "incident.dispatch" and incident_of(push).get("suspected"):
         sort = "incident.verify"
     return word(ASKED, sort, language)
+
+
+def _news(push: Push, language: int) -> str:
+    """`已接警（值班员乙）`, in place of what is asked where nothing is."""
+    said = NEWS[news][language].format("").strip() if (news := str(push.body.get("news", ""))) in NEWS else ""
+    by = fitting(plain(push.body.get("by") or ""), _NAME)
+    return f"{said}{'（{}）' if language == 0 else ' ({})'}".format(by) if said and by else said
 
 
 def _callback(push: Push, language: int) -> str:

@@ -15,7 +15,7 @@ from monitor.directory import NOBODY, Contacts, Reach, address_of
 from monitor.gateways import Gateway
 from monitor.message_facts import name_of
 from monitor.posting import Poster, judge, judge_code
-from monitor.wording import asks
+from monitor.wording import asks, pages
 from rules.model import Push
 
 
@@ -46,6 +46,8 @@ class HttpGateway:
 
     async def send(self, push: Push, *, attempt: int) -> str:
         """Ask the gateway once. An attempt whose answer was lost may ring twice: gateways know no idempotency."""
+        if not pages(push) and not self._gateway.tells_news:
+            return "not sent: the template says neither {asked} nor {text}, so news would read like a call"
         mobile = self._number(push)
         link = self._link(push) if asks(push) else ""
         words = blanks(push, voice=self._voice, english=self._english, link=link)

@@ -32,6 +32,10 @@ class Gateway(Protocol):
     def codes(self) -> Codes | None:
         """How its answers are judged; None: by the HTTP status alone."""
 
+    @property
+    def tells_news(self) -> bool:
+        """Can it say that somebody has come, and not only that somebody must?"""
+
     def request(self, blanks: Mapping[str, str]) -> Request:
         """`blanks` as of monitor/brevity.py, with `mobile` and `name`. A new signature on every call."""
 

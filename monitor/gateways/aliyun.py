@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from monitor.brevity import fitting
 from monitor.gateways import Request, domestic
-from monitor.gateways.templates import PLACEHOLDERS, filled, unknown
+from monitor.gateways.templates import PLACEHOLDERS, filled, tells_news, unknown
 from monitor.posting import Address, Codes, as_json
 from rules.model import SECOND, Micros
 
@@ -84,6 +84,11 @@ class Aliyun:
     def codes(self) -> Codes:
         """Of both services."""
         return CODES
+
+    @property
+    def tells_news(self) -> bool:
+        """Of the variables."""
+        return tells_news(self._parameters)
 
     def request(self, blanks: Mapping[str, str]) -> Request:
         """SendSms or SingleCallByTts, with its parameters in the query."""

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 from pydantic import SecretStr
 
 from monitor.gateways import Request
-from monitor.gateways.templates import PLACEHOLDERS, Template, fill, filled, unknown
+from monitor.gateways.templates import PLACEHOLDERS, Template, fill, filled, tells_news, unknown
 from monitor.posting import Address, Codes, as_json
 
 
@@ -55,6 +55,11 @@ class Generic:
     def codes(self) -> Codes | None:
         """As the site file has them."""
         return self._codes
+
+    @property
+    def tells_news(self) -> bool:
+        """Of the whole request."""
+        return tells_news([self._headers, self._json, self._form, self._query])
 
     def request(self, blanks: Mapping[str, str]) -> Request:
         """The template, filled."""

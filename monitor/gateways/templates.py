@@ -40,6 +40,11 @@ def unknown(template: Template, known: frozenset[str]) -> list[str]:
     return [name for name in dict.fromkeys(_names(template)) if name not in known]
 
 
+def tells_news(template: Template) -> bool:
+    """Does it say what is asked? In one that does not, the news that a fire is over reads like a call to another one."""
+    return not {"asked", "text"}.isdisjoint(_names(template))
+
+
 def _names(template: Template) -> Iterator[str]:
     if isinstance(template, str):
         yield from _PLACEHOLDER.findall(template)

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from monitor.brevity import fitting
 from monitor.gateways import Request, international
-from monitor.gateways.templates import PLACEHOLDERS, filled, unknown
+from monitor.gateways.templates import PLACEHOLDERS, filled, tells_news, unknown
 from monitor.posting import Address, Codes, as_json
 from rules.model import SECOND, Micros
 
@@ -100,6 +100,11 @@ class Tencent:
     def codes(self) -> Codes:
         """Of this service."""
         return CODES[self._kind]
+
+    @property
+    def tells_news(self) -> bool:
+        """Of the variables."""
+        return tells_news(self._parameters)
 
     def request(self, blanks: Mapping[str, str]) -> Request:
         """SendSms or SendTtsVoice."""

@@ -79,7 +79,9 @@ class AliyunGateway(Section):
     access_key_secret: Secret
     template: Annotated[str, Field(min_length=1, max_length=100)]
     """The code of the approved template, SMS_… or TTS_…."""
-    parameters: dict[str, Filled] = Field(default_factory=lambda: {"title": "{title}", "place": "{place}"})
+    parameters: dict[str, Filled] = Field(
+        default_factory=lambda: {"title": "{title}", "place": "{place}", "asked": "{asked}"}
+    )
     """Variable of the template → text with placeholders; at most 35 characters arrive."""
     sign_name: str = Field(default="", max_length=50)
     """The approved signature (签名) of short messages."""
@@ -97,7 +99,7 @@ class TencentGateway(Section):
     secret_key: Secret
     app_id: Annotated[str, written(r"\d{6,20}", "write the digits of the SDK AppID, in quotes")]
     template: Annotated[str, written(r"\d{1,20}", "write the digits of the template's id, in quotes")]
-    parameters: tuple[Filled, ...] = ("{title}", "{place}")
+    parameters: tuple[Filled, ...] = ("{title}", "{place}", "{asked}")
     """Texts with placeholders for the template's {1}, {2} …."""
     longest: Annotated[Whole, Field(ge=1, le=350)] = 35
     """Characters of one of them; a personal account has 12."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, quote
 
@@ -96,6 +97,43 @@ async def test_tencents_signature_fits_what_arrives() -> None:
     }  # fmt: skip
     assert request.json["CalledNumber"] == f"+86{MOBILE}"
     assert request.json["TemplateParamSet"] == ["感烟报警", "3号楼2…"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sent"), [(["{title}", "{place}"], False), (["{place}", "{asked}"], True), (["{text}"], True)]
+)
+async def test_that_a_fire_is_over_is_not_told_by_a_template_that_only_calls(parameters: list[str], sent: bool) -> None:
+    told = a_push("incident.update")
+    resolved = replace(told, body={**told.body, "news": "resolved", "by": "值班员"})
+    answer = ok('{"Response":{"SendStatusSet":[{"Code":"Ok"}]}}')
+    async with provider(answer) as server, aiohttp.ClientSession() as session:
+        gateway = tencent.Tencent(
+            "sms",
+            SecretStr("id"),
+            SecretStr("key"),
+            app_id="1400006666",
+            template="7",
+            parameters=parameters,
+            base_url=server.url,
+        )
+        channel = HttpGateway("sms", HttpPost(session), gateway, voice=False, mobile=SecretStr(MOBILE))
+        await channel.send(a_push("incident.overdue"), attempt=1)
+        said = await channel.send(resolved, attempt=1)
+        assert [request.json["TemplateParamSet"] for request in server.received[1:]] == (
+            [
+                [
+                    p.format(
+                        text="火警已处置：3号楼2层充电库 感烟报警（值班员）",
+                        place="3号楼2层充电库",
+                        asked="已处置（值班员）",
+                    )
+                    for p in parameters
+                ]
+            ]
+            if sent
+            else []
+        )
+    assert said.startswith("not sent: the template") is not sent
 
 
 def test_numbers_of_china_and_elsewhere() -> None:
