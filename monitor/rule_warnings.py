@@ -1,7 +1,8 @@
 """What is allowed in a rule book and hardly ever meant: cautions, each with its place, its reason and what to do, in both languages.
 
     of the book alone      a rule that says what another one says already; a fire without advice; numbers without reasons; chatter;
-                           a way back that is the wrong way round; voters that are one; linkage on one detector's word
+                           a way back that is the wrong way round; voters that are one; linkage on one detector's word;
+                           a calendar that ends
     of the book at a site  a rule that no device can trigger; holds and windows shorter than the reporting interval; attributes
                            that nobody has; zones that no fire rule watches; linkage with nothing, or that the site does not allow
 
@@ -15,6 +16,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from string import Formatter
 
@@ -35,6 +37,7 @@ from rules.model import HUMAN_REPORT, SECOND, Device, Kind, Micros, Text, Value,
 from rules.quantities import CATALOGUE
 from rules.rule import Rule, RuleBook
 from rules.rulebook import ConfirmEntry
+from rules.schedules import YEARS, DayKind
 from rules.syntax import Source
 from rules.windows import Extreme, Mean, Rise
 
@@ -44,6 +47,8 @@ NO_FIRE = "no_fire_watch"
 """The attribute of a zone in which nothing can burn, or that somebody else watches."""
 NAMED = 5
 """Zones or devices that a caution names."""
+NOTICE_MONTH = 11
+"""By when the State Council has told next year's holidays: its notices were of 2024-11-12 and 2025-11-04."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -74,10 +79,16 @@ class Review:
     idle: int = 0
 
 
-def review(book: RuleBook, places: SitePlaces | None = None, interval: Micros | None = None) -> Review:
+def review(
+    book: RuleBook,
+    places: SitePlaces | None = None,
+    interval: Micros | None = None,
+    today: date | None = None,
+) -> Review:
     """Everything worth a second look. Without `places` only what the book alone tells.
 
-    `interval` is how often devices report whose `report_interval` the site file does not give.
+    `interval` is how often devices report whose `report_interval` the site file does not give. `today` is the date in China; without
+    it nothing is said of the calendar.
     """
     rules = [_Read(rule, source) for rule, source in _pairs(book)]
     found = [*_overlaps(rules)]
@@ -86,6 +97,8 @@ def review(book: RuleBook, places: SitePlaces | None = None, interval: Micros | 
         found += _chatters(rule)
         found += _turned_round(rule)
         found += _one_voice(rule)
+        if today is not None:
+            found += _calendar_ends(rule, today)
         found += _linked(rule, linkage_warnings.lonely(rule.rule))
     idle = 0
     if places is not None:
@@ -281,6 +294,23 @@ def _one_voice(rule: _Read) -> Iterator[Caution]:
 
 def _continuous(name: str) -> bool:
     return name in CATALOGUE and CATALOGUE[name].kind == "number" and not name.endswith(("_count", "_time"))
+
+
+def _calendar_ends(rule: _Read, today: date) -> Iterator[Caution]:
+    """The years that it will ask about soon and of which nobody has told us the holidays."""
+    soon = [today.year] if today.month < NOTICE_MONTH else [today.year, today.year + 1]
+    missing = [str(year) for year in soon if year not in YEARS]
+    asked = sorted(memory.name for memory in rule.memories if isinstance(memory, DayKind))
+    if not missing or not asked:
+        return
+    entry, years, names = rule.source.entry, ", ".join(missing), ", ".join(asked)
+    yield rule.caution(
+        "clear" if all(name not in (getattr(entry, "when", "") or "") for name in asked) else "when",
+        f"没有 {years} 年的法定节假日数据，{names} 在该年只按周末判断。",
+        f"The public holidays of {years} are not known: weekends alone decide {names} then.",
+        f"按国务院办公厅《关于{missing[-1]}年部分节假日安排的通知》升级本软件，或在 rules/schedules.py 里补上。",
+        "Upgrade, or add them to rules/schedules.py from the yearly notice of the General Office of the State Council.",
+    )
 
 
 # --- the book at a site -----------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from monitor.stories.reader import Story, load
 from monitor.stories.verdict import TestResult, examine, junit
 from rules.document import Mistake, Mistakes
 from rules.rulebook import load_book
+from rules.schedules import day_of
 
 rules_app = typer.Typer(no_args_is_help=True, help="规则 Rule books.")
 
@@ -50,7 +51,7 @@ def check(
         refuse(mistakes.mistakes)
     except ValueError as error:
         fail(f"--interval: {error}", 2)
-    found = review(book, places, every)
+    found = review(book, places, every, day_of(time.time_ns() // 1000))
     for caution in found.cautions:
         err.print(str(caution), style="yellow", soft_wrap=True, markup=False, highlight=False)
     told = f", {len(found.cautions)} 处提醒 warnings" if found.cautions else ""

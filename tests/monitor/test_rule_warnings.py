@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from rules.checking import Checker, Scope
 from rules.conditions import compile_device
 from rules.model import MINUTE, SECOND, Device, Text, Value, Zone
 from rules.rulebook import load_book
+from rules.schedules import YEARS
 from rules.syntax import Source
 
 GOOD: dict[str, Any] = {
@@ -32,9 +34,14 @@ def entry(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in {**GOOD, **changes}.items() if value is not None}
 
 
-def reviewed(*rules: dict[str, Any], places: SitePlaces | None = None, interval: int | None = None) -> Review:
+def reviewed(
+    *rules: dict[str, Any],
+    places: SitePlaces | None = None,
+    interval: int | None = None,
+    today: date | None = None,
+) -> Review:
     text = yaml.safe_dump({"version": 1, "rules": list(rules)}, allow_unicode=True, sort_keys=False)
-    return review(load_book([("book.yaml", text)]), places, interval)
+    return review(load_book([("book.yaml", text)]), places, interval, today)
 
 
 def told(*rules: dict[str, Any], **more: Any) -> list[str]:
@@ -206,6 +213,32 @@ def test_two_voters_that_one_signal_of_one_device_would_be(devices: list[str], w
 
 
 # --- the book at a site -----------------------------------------------------------------------------------------------
+
+
+WORKING = "workday() and smoke_density > 0.5"
+FREE = "smoke_density < 0.2 and not holiday()"
+LAST = max(YEARS)
+
+
+@pytest.mark.parametrize(
+    ("today", "when", "clear", "missing"),
+    [
+        (date(LAST, 10, 31), WORKING, None, ""),
+        (date(LAST, 11, 1), WORKING, None, f"smoke.when: {LAST + 1}: workday()"),
+        (date(LAST + 1, 10, 31), WORKING, None, f"smoke.when: {LAST + 1}: workday()"),
+        (date(LAST + 1, 11, 1), WORKING, FREE, f"smoke.when: {LAST + 1}, {LAST + 2}: holiday(), workday()"),
+        (date(LAST, 12, 31), GOOD["when"], FREE, f"smoke.clear: {LAST + 1}: holiday()"),
+        (date(LAST + 1, 1, 1), GOOD["when"], None, ""),
+    ],
+)
+def test_a_calendar_that_ends(today: date, when: str, clear: str | None, missing: str) -> None:
+    """By November the State Council has told next year's holidays."""
+    rule = entry(when=when, clear=clear or GOOD["clear"])
+    field, _, what = missing.partition(": ")
+    years, _, names = what.partition(": ")
+    said = f"{field}: The public holidays of {years} are not known: weekends alone decide {names} then."
+    assert told(rule, today=today) == ([said] if missing else [])
+    assert told(rule) == [], "who does not say what day it is is told nothing of the calendar"
 
 
 def test_rules_that_no_device_can_trigger(tmp_path: Path) -> None:
