@@ -57,7 +57,7 @@ async def test_a_delivery_is_reported_if_and_only_if_it_was_taken(
         stage.subscribe(tmp_path / "data", "duty-1")
         channel = wiring.channels(settings(tmp_path, stage.section), session, Clock().now)["duty"]
         push = replace(a_push(), to="duty-1", channel="duty", key="inc-000007/dispatch-1/duty@duty-1")
-        allowed = 0.3 if behaviour is Behaviour.HANGING else 10
+        allowed = 1 if behaviour is Behaviour.HANGING else 10
         if behaviour in END:
             with pytest.raises(END[behaviour]) as caught:
                 async with asyncio.timeout(allowed):
