@@ -46,6 +46,7 @@ demo: setup page ## a neighbourhood on fire, with everything it needs, on this m
 
 .PHONY: test
 test: setup page servers ## run all tests; installs the Debian servers they need (ARGS= goes to pytest)
+	@$(BIN)/python -m compileall -q monitor rules simulators # once, and not by each of the many processes that are started
 	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: page
