@@ -72,9 +72,9 @@ def test_the_page_names_the_licences_of_what_it_bundles(wheel: Path) -> None:
 
 def test_installed_in_an_empty_environment_it_shows_the_page_and_burns(wheel: Path, tmp_path: Path) -> None:
     home = tmp_path / "empty"
-    venv.create(home, with_pip=True)
-    python = home / "bin" / "python"
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    venv.create(home)
+    into = ["--python", str(home / "bin" / "python")]
+    pip = [sys.executable, "-m", "pip", *into, "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "--require-hashes", "-r", str(ROOT / "requirements.txt")], check=True)
     subprocess.run([*pip, "--no-deps", str(wheel)], check=True)
     here = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "VIRTUAL_ENV"}}
