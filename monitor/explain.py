@@ -186,8 +186,12 @@ def _confirmed(
     yes = [
         [said and aside.get(key) is not Measure.TEST for said, key in zip(row, keys, strict=True)] for row in says[:n]
     ]
+    silent = [not any(row[i] for row in yes) for i in range(len(places))]
     out = [
-        [p.device.kind in voter.devices if p.device.key in aside else away for away, p in zip(row, places, strict=True)]
+        [
+            p.device.kind in voter.devices and quiet if p.device.key in aside else away
+            for away, quiet, p in zip(row, silent, places, strict=True)
+        ]
         for voter, row in zip(voting.voters, says[n:], strict=True)
     ]
     own = [[said and p.zone.key == zone for said, p in zip(row, places, strict=True)] for row in yes]

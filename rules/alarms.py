@@ -208,8 +208,8 @@ class Alarms:
         # The book or the site file has lost it over a restart, or it burns elsewhere now.
         self._response.returned(at, incident, rule_id, subject, latched=False, out=out)
 
-    def end(self, at: Micros, rule: Rule, subject: str, out: list[Effect]) -> None:
-        """Whatever it was, it is idle now, and no longer of its incident."""
+    def end(self, at: Micros, rule: Rule, subject: str, out: list[Effect], *, because: str = "") -> None:
+        """Whatever it was, it is idle now, and no longer of its incident. `because`: why, when no sensor says so."""
         alarms, key, seen = self._at(rule, subject)
         alarm = alarms[key]
         for what in ("hold", "clear"):
@@ -220,7 +220,7 @@ class Alarms:
         )
         self._drop(alarms, key, seen)
         if incident:
-            self._response.returned(at, incident, rule.id, subject, latched=False, out=out)
+            self._response.returned(at, incident, rule.id, subject, latched=False, out=out, because=because)
 
     def runs(self, rule_id: str, subject: str) -> bool:
         """Is the alarm not idle?"""

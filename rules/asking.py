@@ -185,7 +185,8 @@ class Asking:
         running = [(rule_id, seen.device.key) for seen in self._seen.values() for rule_id in seen.alarms or ()]
         for rule_id, subject in [*running, *self._alarms.zones]:
             if rule_id not in kept:
-                self._alarms.end(at, self.book.by_id[rule_id], subject, out)
+                because = "rule changed" if rule_id in book.by_id else "rule removed"
+                self._alarms.end(at, self.book.by_id[rule_id], subject, out, because=because)
         self.book = book
         self._watches.clear()
         self._recall.start_over()

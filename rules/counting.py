@@ -69,11 +69,12 @@ class Counting:
         known, device, zone = seen.known, seen.device, seen.zone
         now = tuple([term(known, device, zone) is True for term in rule.terms])
         if self._sidelined and rule.kind.rank <= Kind.PREALARM.rank and (why := self._measures.aside(seen)):
-            # What a device in test says is no evidence; that it, or one that is impaired or shelved, is out of service counts.
+            # What a device in test says is no evidence; that it, or one that is impaired or shelved, is out of service counts, as long
+            # as it says nothing: one detector's word confirms nothing by the detector's own absence.
             voters = rule.voting.voters if rule.voting is not None else ()
             said = now[: len(now) - len(voters)]
             said = (False,) * len(said) if why == Measure.TEST else said
-            return said + tuple(device.kind in voter.devices for voter in voters)
+            return said + tuple(device.kind in voter.devices and True not in said for voter in voters)
         return now
 
     def poll(self, at: Micros, rule: Rule, seen: Seen, freshness: Freshness, out: list[Effect]) -> None:

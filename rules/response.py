@@ -144,15 +144,18 @@ class Response:
         elif wanted and alarm.evidence is Freshness.LIVE:
             self._confirm(at, case, alarm, out)
 
-    def returned(self, at: Micros, incident: str, rule: str, subject: str, *, latched: bool, out: list[Effect]) -> None:
-        """The sensors say it is over (`latched`: but a person must reset it)."""
+    def returned(
+        self, at: Micros, incident: str, rule: str, subject: str, *, latched: bool, out: list[Effect], because: str = ""
+    ) -> None:
+        """The sensors say it is over (`latched`: but a person must reset it); or the rule is gone (`because`)."""
         case = self._docket[incident]
         case.active.pop((rule, subject), None)
         case.latched.pop((rule, subject), None)
         if latched:
             case.latched[rule, subject] = None
         condition = case.condition
-        out.append(Entry(at, incident, Step.RETURNED, {"rule": rule, "subject": subject, "latched": latched}))
+        why = {"because": because} if because else {}
+        out.append(Entry(at, incident, Step.RETURNED, {"rule": rule, "subject": subject, "latched": latched, **why}))
         self._docket.change(case, condition=condition)
         unsent = case.incident.kind is Kind.FAULT or (case.incident.withheld and case.sent == NOBODY)
         if condition is Condition.RETURNED and unsent and not reached(case.incident.state, IncidentState.RESOLVED):
@@ -160,7 +163,7 @@ class Response:
             self._docket.change(case, state=IncidentState.RESOLVED, resolved_at=at)
             self._deadlines.stop(case)
             self._climbing.stop(at, case, out)
-            out.append(Entry(at, incident, Step.RESOLVED, {"by": "", "note": "returned to normal"}))
+            out.append(Entry(at, incident, Step.RESOLVED, {"by": "", "note": because or "returned to normal"}))
 
     def alarms_of(self, incident: str) -> list[tuple[str, str, str]]:
         """(incident, rule, subject) of the alarms that keep it, or one that goes under it in a flood, from returning."""

@@ -128,6 +128,12 @@ def _closed(d: Detail) -> Text:
 def _returned(d: Detail) -> Text:
     if d.get("latched"):
         return Text("读数恢复，报警锁定待复位", "Readings back to normal, latched until reset")
+    if d.get("because"):
+        changed = d["because"] == "rule changed"
+        return Text(
+            f"规则已{'修改' if changed else '删除'}，报警结束",
+            f"Ended, for its rule was {'changed' if changed else 'removed'}",
+        )
     return Text("恢复正常", "Back to normal")
 
 

@@ -128,6 +128,14 @@ def test_what_was_not_sent_does_not_read_as_if_it_had_been(step: Step, mode: str
     assert words(TimelineRow(1, T0, "i", step, detail)).en == shown
 
 
+def test_an_alarm_that_ended_with_its_rule_does_not_read_as_if_all_were_well() -> None:
+    told = [
+        words(TimelineRow(1, T0, "i", Step.RETURNED, {"rule": "r", "latched": False, **more})).en
+        for more in ({}, {"because": "rule changed"}, {"because": "rule removed"})
+    ]
+    assert told == ["Back to normal", "Ended, for its rule was changed", "Ended, for its rule was removed"]
+
+
 def test_a_step_of_a_newer_version_is_shown_by_its_name() -> None:
     assert words(TimelineRow(1, T0, "i", "teleported", {})) == Text("teleported", "teleported")
 

@@ -15,7 +15,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.engine import Engine
-from rules.model import SECOND, AlarmState, Device, DevicePattern, Entry, Freshness, Neighbourhood, Reading, Text, Tick
+from rules.model import (
+    SECOND,
+    AlarmState,
+    Device,
+    DevicePattern,
+    Entry,
+    Freshness,
+    Measure,
+    Neighbourhood,
+    Reading,
+    Suppress,
+    Text,
+    Tick,
+)
 from rules.rule import BookChanged
 from rules.voting import Voter, Voting
 from tests.rules.corner_street import street
@@ -169,6 +182,16 @@ def test_one_detector_of_two_kinds_of_evidence_does_not_confirm_itself_by_being_
     here.said(10, "smoke-3", smoke=True)
     assert here.said(11, "smoke-3", **lost) == []
     here.said(20, "smoke-3", online=True, fault=False)
+    assert here.said(40, "smoke-3", temperature=50.0) == ["garage"]
+
+
+@pytest.mark.parametrize("measure", [Measure.IMPAIRED, Measure.SHELVED])
+def test_one_detector_of_two_kinds_of_evidence_does_not_confirm_itself_by_a_measure(measure: Measure) -> None:
+    both = CONFIRM.replace("[heat_detector]", "[heat_detector, smoke_detector]")
+    here = Street(both.replace("within: 60s", "within: 60s\n      adjacent: false"))
+    here.said(5, "cam-1", fault=True)
+    here.feed(Suppress(moment(6), measure, "c/smoke-3", "li", "dust", moment(600), compensation="patrol"))
+    assert here.said(10, "smoke-3", smoke=True) == []
     assert here.said(40, "smoke-3", temperature=50.0) == ["garage"]
 
 

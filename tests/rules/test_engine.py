@@ -463,3 +463,18 @@ def test_open_incidents_and_devices_are_shown_as_they_stand() -> None:
         ("b/g1", moment(1), Freshness.LIVE),
     ]
     assert watch.engine.device_count == 2
+
+
+def test_an_alarm_that_ends_with_its_rule_says_so_and_is_not_called_back_to_normal() -> None:
+    quick, tampered = rule("quick", "PREALARM", "smoke"), rule("tampered", "FAULT", "tamper")
+    watch = hand(book(quick, tampered))
+    watch.read(0, "h1", smoke=True, tamper=True)
+    watch.book(1, book(rule("quick", "PREALARM", "smoke", for_="5s")))
+    told = {
+        str(e.detail["rule"]): e.detail["because"]
+        for e in watch.effects
+        if isinstance(e, Entry) and e.step is Step.RETURNED
+    }
+    assert told == {"quick": "rule changed", "tampered": "rule removed"}
+    (mended,) = [e for e in watch.effects if isinstance(e, Entry) and e.step is Step.RESOLVED]
+    assert mended.detail["note"] == "rule removed"

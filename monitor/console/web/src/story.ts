@@ -83,6 +83,7 @@ function keyOf({ step, detail, incident }: Entry): string {
   const by = text(detail["by"]);
   switch (step) {
     case "returned":
+      if (text(detail["because"]) !== "") return "returnedByBook";
       return detail["latched"] === true ? "returnedLatched" : step;
     case "resolved":
       return by === "" ? "resolvedItself" : step;

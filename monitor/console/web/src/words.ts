@@ -157,6 +157,7 @@ export const WORDS = dictionary({
   step_escalated: ["升级为{kind}：{title}", "Escalated to {kind}: {title}"],
   step_confirmed: ["报警得到证实：{title}", "Confirmed by live evidence: {title}"],
   step_returned: ["恢复正常", "Back to normal"],
+  step_returnedByBook: ["规则已修改或删除，报警结束", "Ended: its rule was changed or removed"],
   step_returnedLatched: ["读数恢复，报警锁定待复位", "Readings are back to normal; latched until reset"],
   step_realarm: ["处置后再次报警：{title}", "Alarm again after it was resolved: {title}"],
   step_dispatched: ["已派单：{station}", "Dispatched: {station}"],
