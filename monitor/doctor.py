@@ -34,7 +34,7 @@ from rules.commands import Mode
 from rules.document import Mistakes
 from rules.model import Micros, Text
 from rules.rulebook import RuleBook, load_book
-from rules.schedules import DAY, YEARS, DayKind, day_of
+from rules.schedules import DayKind, day_of, unknown_years
 
 __all__ = ["Finding", "Level", "examine", "exit_code", "report"]
 
@@ -43,8 +43,6 @@ PATIENCE = 15.0
 SLOW_COMMIT_SECONDS = 0.05
 YEAR_DAYS = 365
 EXPIRES_SOON_SECONDS = 21 * 86_400
-HOLIDAYS_AHEAD = 30 * DAY
-"""How long before a year it is told that its holidays are not known."""
 FIRST_SENSIBLE_MOMENT = 1_767_225_600_000_000
 """2026-01-01T00:00Z, in microseconds: this program did not exist before."""
 FULL_DISK_BYTES = 1_000_000_000
@@ -139,11 +137,11 @@ def _books(settings: Settings, now: Micros) -> Iterator[Finding]:
 def _calendar(book: RuleBook, now: Micros) -> Iterator[Finding]:
     """The notice of a year's holidays comes out in November; a program that is older does not know them."""
     asking = [r.id for r in book.rules if any(isinstance(m, DayKind) for _, needed in r.memories for m in needed)]
-    year = day_of(now + HOLIDAYS_AHEAD).year
-    if asking and year not in YEARS:
-        detail = f"the public holidays of {year} are not known: for {', '.join(asking)} its weekends alone decide"
+    if asking and (missing := unknown_years(day_of(now))):
+        years = ", ".join(map(str, missing))
+        detail = f"the public holidays of {years} are not known: for {', '.join(asking)} weekends alone decide then"
         yield Finding(
-            Level.WARN, Text("节假日", "holidays"), detail, f"update Wanglou, or put {year} into rules/schedules.py"
+            Level.WARN, Text("节假日", "holidays"), detail, f"update Wanglou, or put {years} into rules/schedules.py"
         )
 
 

@@ -37,7 +37,7 @@ from rules.model import HUMAN_REPORT, SECOND, Device, Kind, Micros, Text, Value,
 from rules.quantities import CATALOGUE
 from rules.rule import Rule, RuleBook
 from rules.rulebook import ConfirmEntry
-from rules.schedules import YEARS, DayKind
+from rules.schedules import DayKind, unknown_years
 from rules.syntax import Source
 from rules.windows import Extreme, Mean, Rise
 
@@ -47,8 +47,6 @@ NO_FIRE = "no_fire_watch"
 """The attribute of a zone in which nothing can burn, or that somebody else watches."""
 NAMED = 5
 """Zones or devices that a caution names."""
-NOTICE_MONTH = 11
-"""By when the State Council has told next year's holidays: its notices were of 2024-11-12 and 2025-11-04."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -297,9 +295,8 @@ def _continuous(name: str) -> bool:
 
 
 def _calendar_ends(rule: _Read, today: date) -> Iterator[Caution]:
-    """The years that it will ask about soon and of which nobody has told us the holidays."""
-    soon = [today.year] if today.month < NOTICE_MONTH else [today.year, today.year + 1]
-    missing = [str(year) for year in soon if year not in YEARS]
+    """The years that it asks about, now or soon, and of which nobody has told us the holidays."""
+    missing = [str(year) for year in unknown_years(today)]
     asked = sorted(memory.name for memory in rule.memories if isinstance(memory, DayKind))
     if not missing or not asked:
         return
@@ -308,7 +305,7 @@ def _calendar_ends(rule: _Read, today: date) -> Iterator[Caution]:
         "clear" if all(name not in (getattr(entry, "when", "") or "") for name in asked) else "when",
         f"没有 {years} 年的法定节假日数据，{names} 在该年只按周末判断。",
         f"The public holidays of {years} are not known: weekends alone decide {names} then.",
-        f"按国务院办公厅《关于{missing[-1]}年部分节假日安排的通知》升级本软件，或在 rules/schedules.py 里补上。",
+        f"升级本软件，或按国务院办公厅《关于{missing[-1]}年部分节假日安排的通知》在 rules/schedules.py 里补上。",
         "Upgrade, or add them to rules/schedules.py from the yearly notice of the General Office of the State Council.",
     )
 

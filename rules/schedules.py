@@ -31,6 +31,8 @@ _ON: Mapping[int, str] = {
 
 YEARS = frozenset(_OFF)
 """The years of which the holidays are known."""
+AHEAD = timedelta(days=30)
+"""How long before a year it is told that its holidays are not known: the notice comes out in November."""
 
 
 def _days(of: Mapping[int, str]) -> frozenset[date]:
@@ -63,6 +65,11 @@ def is_holiday(day: date) -> bool:
 def is_workday(day: date) -> bool:
     """Is it worked on? Also a weekend that makes up for a holiday is."""
     return day in MAKE_UP_DAYS or (day.weekday() < 5 and day not in OFF_DAYS)
+
+
+def unknown_years(today: date) -> list[int]:
+    """This year, and the one that is near, where their holidays are not known."""
+    return sorted({today.year, (today + AHEAD).year} - YEARS)
 
 
 class Between(Memory):

@@ -249,7 +249,7 @@ async def test_a_year_of_which_the_holidays_are_not_known_is_told_in_time(patien
     assert not [f for f in await patient.examined() if f.what.en == "holidays"]
     patient.write("book.yaml", BOOK.replace("when: smoke", "when: smoke and workday()"))
     found = one(await patient.examined(), "holidays")
-    assert (found.level, f"{max(YEARS) + 1} are not known: for smoke its" in found.detail) == (Level.WARN, True)
+    assert (found.level, f"{max(YEARS) + 1} are not known: for smoke weekends" in found.detail) == (Level.WARN, True)
     patient.clock = known
     assert not [f for f in await patient.examined() if f.what.en == "holidays"]
 

@@ -223,16 +223,15 @@ LAST = max(YEARS)
 @pytest.mark.parametrize(
     ("today", "when", "clear", "missing"),
     [
-        (date(LAST, 10, 31), WORKING, None, ""),
-        (date(LAST, 11, 1), WORKING, None, f"smoke.when: {LAST + 1}: workday()"),
-        (date(LAST + 1, 10, 31), WORKING, None, f"smoke.when: {LAST + 1}: workday()"),
-        (date(LAST + 1, 11, 1), WORKING, FREE, f"smoke.when: {LAST + 1}, {LAST + 2}: holiday(), workday()"),
+        (date(LAST, 12, 1), WORKING, None, ""),
+        (date(LAST, 12, 2), WORKING, None, f"smoke.when: {LAST + 1}: workday()"),
+        (date(LAST + 1, 1, 1), WORKING, None, f"smoke.when: {LAST + 1}: workday()"),
+        (date(LAST + 1, 12, 2), WORKING, FREE, f"smoke.when: {LAST + 1}, {LAST + 2}: holiday(), workday()"),
         (date(LAST, 12, 31), GOOD["when"], FREE, f"smoke.clear: {LAST + 1}: holiday()"),
         (date(LAST + 1, 1, 1), GOOD["when"], None, ""),
     ],
 )
 def test_a_calendar_that_ends(today: date, when: str, clear: str | None, missing: str) -> None:
-    """By November the State Council has told next year's holidays."""
     rule = entry(when=when, clear=clear or GOOD["clear"])
     field, _, what = missing.partition(": ")
     years, _, names = what.partition(": ")

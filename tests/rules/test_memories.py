@@ -22,7 +22,7 @@ from rules.memory import Memory, Moment
 from rules.model import SECOND, Freshness, Micros, Reading, Tick, Trouble, Value
 from rules.recall import Recall
 from rules.rule import BookChanged
-from rules.schedules import MAKE_UP_DAYS, OFF_DAYS, YEARS, day_of, is_holiday, is_workday
+from rules.schedules import MAKE_UP_DAYS, OFF_DAYS, YEARS, day_of, is_holiday, is_workday, unknown_years
 from rules.sightings import OBJECTS_LIMIT
 from rules.timers import Timers
 from rules.windows import BUCKETS
@@ -376,6 +376,14 @@ def test_make_up_days_are_weekends_near_a_holiday_and_every_year_has_both() -> N
     assert all(day.weekday() >= 5 and day not in OFF_DAYS for day in MAKE_UP_DAYS)
     assert all(any(abs((day - off).days) <= 12 for off in OFF_DAYS) for day in MAKE_UP_DAYS)
     assert {day.year for day in OFF_DAYS} == {day.year for day in MAKE_UP_DAYS} == YEARS
+
+
+def test_a_year_without_data_is_told_in_it_and_a_month_before() -> None:
+    last = max(YEARS)
+    assert unknown_years(date(last, 12, 1)) == []
+    assert unknown_years(date(last, 12, 2)) == [last + 1]
+    assert unknown_years(date(last + 1, 6, 1)) == [last + 1]
+    assert unknown_years(date(last + 1, 12, 31)) == [last + 1, last + 2]
 
 
 @given(st.integers(0, 4_000_000_000))
