@@ -547,7 +547,7 @@ def test_books_that_cannot_be_read(tmp_path: Path) -> None:
     assert (ended.code, ended.out) == (2, "")
     for name, words in {
         "missing.yaml": "cannot be read: No such file or directory (check the path)",
-        "folder.yaml": "cannot be read: Is a directory (check the path)",
+        "folder.yaml": "cannot be read: it is a folder (a rule book is a file that ends in .yaml)",
         "latin.yaml": "is not UTF-8 text (save the file as UTF-8)",
     }.items():
         assert f"{name}:1:1: {words}" in ended.err

@@ -1,7 +1,7 @@
 """SIGKILL at random moments while ladders run: no rung skipped, none begun anew, nobody paged again who has acknowledged.
 
-WANGLOU_CRASHES says how often (10), WANGLOU_SEED repeats a run's moments; both are printed. What providers heard is compared with the
-ledger, call by call.
+WANGLOU_CRASHES says how often (6; `make crash`: 20), WANGLOU_SEED repeats a run's moments; both are printed. What providers heard is
+compared with the ledger, call by call.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ RUNGS, TIMES, EVERY = 50, 100, 5
 DUE = [n * SECOND for n in range(RUNGS)] + [(RUNGS - 1 + n * EVERY) * SECOND for n in range(1, TIMES + 1)]
 """When each is due, in microseconds after the raising."""
 LANES, CONCURRENCY = 2, 4
-IN_FLIGHT = 1.0
-"""Seconds after an acknowledgement within which a call that was on its way may still arrive."""
+IN_FLIGHT = 3.0
+"""Seconds after an acknowledgement within which a call that was on its way may still arrive; a ladder that went on would call later too."""
 NEWS = ("acknowledged", "resolved", "warning")
 
 
