@@ -1,6 +1,6 @@
 """The ladder of an open incident: it is climbed rung by rung until somebody has taken it, stands still, and goes on.
 
-Decides when, and which rung; whom a rung reaches and over what is calling.py's. Timers: ("ladder", incident, "next" | "two").
+Decides when, and which rung; whom a rung reaches and over what is calling.py's. Timers: ("ladder", incident, "next" | "two" | "late").
 """
 
 from __future__ import annotations
@@ -71,6 +71,10 @@ class Climbing:
             case.began = at + MINUTE - rung.after
             self._next_rung(at, case)
 
+    def wait(self, at: Micros, case: Case, patience: Micros) -> None:
+        """Somebody has taken it after they should have been there: if nobody is by then either, it goes on."""
+        self._timers.set(("ladder", case.incident.id, "late"), at + patience)
+
     def _next_rung(self, at: Micros, case: Case) -> None:
         """The timer of the next rung, at its time from the beginning of the round; behind the last one, of the word that there is none.
 
@@ -115,7 +119,7 @@ class Climbing:
 
     def halt(self, case: Case) -> None:
         """It stands still."""
-        for which in ("next", "two"):
+        for which in ("next", "two", "late"):
             self._timers.cancel(("ladder", case.incident.id, which))
 
     def stop(self, at: Micros, case: Case, out: list[Effect], *, rides: bool = False) -> None:

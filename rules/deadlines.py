@@ -83,6 +83,21 @@ class Deadlines:
             # Somebody took it and did not come: the ladder goes on where it stood.
             self._climbing.resume(at, case)
 
+    def taken(self, at: Micros, case: Case) -> None:
+        """Somebody has taken it. Where the arrival was missed already they have as long again: to say so is not to come."""
+        profile = self._neighbourhood.sla.get(case.incident.kind)
+        if (
+            profile is not None
+            and "on_scene" in case.incident.overdue
+            and not reached(case.incident.state, IncidentState.ON_SCENE)
+        ):
+            self._climbing.wait(at, case, profile.on_scene)
+
+    def late(self, at: Micros, case: Case) -> None:
+        """They have not come either."""
+        if case.incident.state is IncidentState.ACKNOWLEDGED:
+            self._climbing.resume(at, case)
+
     def near(self, at: Micros, case: Case, goal: str, out: list[Effect]) -> None:
         """A deadline is near: tell those on duty, if there is anybody to tell."""
         if self._caller.warn(at, case, goal, f"warning-{goal}-{case.round}", out):

@@ -142,6 +142,8 @@ class Moves:
         out.append(Entry(move.at, case.incident.id, step, detail))
         self._deadlines.stop(case)
         self._climbing.stop(move.at, case, out)
+        if move.verb is Verb.ACKNOWLEDGE:
+            self._deadlines.taken(move.at, case)
         if move.verb is Verb.RESOLVE:
             self._riding.leave(case)
         if move.verb is Verb.CLOSE:

@@ -243,6 +243,8 @@ class Response:
                 self._riding.news(at, who, out)
             case _ if which == "two":
                 self._climbing.spread(at, self._docket[who], out)
+            case _ if which == "late":
+                self._deadlines.late(at, self._docket[who])
             case _:
                 self._climbing.climb(at, self._docket[who], out)
 

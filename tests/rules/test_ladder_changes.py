@@ -338,6 +338,21 @@ def test_what_fails_after_nobody_came_is_gone_around_as_before() -> None:
     assert keys(answer(machine, T0 + 6 * MINUTE + 1, "call1-1/mail@a", Outcome.RETRY)) == ["around1-1/chat@a"]
 
 
+def test_who_took_it_late_is_not_waited_for_any_more_when_it_burns_again() -> None:
+    def again(taken: Micros) -> list[str]:
+        machine = Engine(BOOK, places(person("a", "sms", "ring")))
+        smoke(machine, T0)
+        move(machine, T0 + taken, Verb.ACKNOWLEDGE)
+        smoke(machine, T0 + 6 * MINUTE + 40 * SECOND, burns=False)
+        move(machine, T0 + 6 * MINUTE + 50 * SECOND, Verb.RESET)
+        called = keys(smoke(machine, T0 + 7 * MINUTE))
+        called += [key for n in range(1, 24) for key in keys(machine.handle(Tick(T0 + 7 * MINUTE + n * 15 * SECOND)))]
+        return [key for key in called if "-2/" in key]
+
+    assert "call5-2/sms@a" in again(MINUTE)
+    assert again(6 * MINUTE) == again(MINUTE)
+
+
 def test_a_request_to_verify_that_was_taken_stays_taken_and_the_rest_is_withdrawn() -> None:
     machine = Engine(BOOK, places(person("a", "sms")))
     smoke(machine, T0, freshness=Freshness.LATE)
