@@ -186,18 +186,20 @@ def _confirmed(
     yes = [
         [said and aside.get(key) is not Measure.TEST for said, key in zip(row, keys, strict=True)] for row in says[:n]
     ]
-    silent = [not any(row[i] for row in yes) for i in range(len(places))]
+    # who never spoke is asked nothing, by the engine neither
+    cannot = [[dumb and bool(p.values) for dumb, p in zip(row, places, strict=True)] for row in says[n : 2 * n]]
+    quiet = [not any(row[i] for row in yes) for i in range(len(places))]
     out = [
         [
-            p.device.kind in voter.devices and quiet if p.device.key in aside else away
-            for away, quiet, p in zip(row, silent, places, strict=True)
+            voter.named(p.device) and alone and not dumb if p.device.key in aside else away
+            for away, alone, dumb, p in zip(row, quiet, dumbs, places, strict=True)
         ]
-        for voter, row in zip(voting.voters, says[n:], strict=True)
+        for voter, row, dumbs in zip(voting.voters, says[2 * n :], cannot, strict=True)
     ]
     own = [[said and p.zone.key == zone for said, p in zip(row, places, strict=True)] for row in yes]
     listed = [[p.device.kind in voter.devices for p in places] for voter in voting.voters]
     heard = [[known and bool(p.values) for known, p in zip(row, places, strict=True)] for row in listed]
-    counts = [sum(row) for block in (yes, out, own, listed, heard) for row in block]
+    counts = [sum(row) for block in (yes, cannot, out, own, listed, heard) for row in block]
     missing = {voter.name for voter in voting.missing(counts, waited)}
     voters = []
     for i, (voter, words) in enumerate(zip(voting.voters, entry.voters.values(), strict=True)):

@@ -54,7 +54,7 @@ class Areas:
             change = after - (was[i] if was is not None else False)
             counts[i] += change
             if i < voters and own:
-                counts[2 * voters + i] += change
+                counts[3 * voters + i] += change
 
     def met(self, seen: Seen, counts_of: Mapping[tuple[str, str], list[int]]) -> None:
         """A device has spoken for the first time, and belongs to the rules of its watch."""
@@ -90,7 +90,8 @@ class Areas:
             if device.kind in voter.devices:
                 seen = self._seen.get(device.key)
                 why = (self._aside(seen) or voter.absence(seen.known)) if seen else "never heard"
-                told.append(f"{device.key} {why}")
+                if why:
+                    told.append(f"{device.key} {why}")
         return told if len(told) <= DEVICES_TOLD else [*told[:DEVICES_TOLD], f"and {len(told) - DEVICES_TOLD} more"]
 
     def _inside(self, rule: Rule, zone: str) -> Iterator[Device]:
@@ -110,5 +111,5 @@ class Areas:
         n = len(voting.voters)
         for i, voter in enumerate(voting.voters):
             if device.kind in voter.devices:
-                counts[3 * n + i] += listed
-                counts[4 * n + i] += heard
+                counts[4 * n + i] += listed
+                counts[5 * n + i] += heard

@@ -72,9 +72,11 @@ class Counting:
             # What a device in test says is no evidence; that it, or one that is impaired or shelved, is out of service counts, as long
             # as it says nothing: one detector's word confirms nothing by the detector's own absence.
             voters = rule.voting.voters if rule.voting is not None else ()
-            said = now[: len(now) - len(voters)]
-            said = (False,) * len(said) if why == Measure.TEST else said
-            return said + tuple(device.kind in voter.devices and True not in said for voter in voters)
+            n = len(voters) or len(now)
+            said = (False,) * n if why == Measure.TEST else now[:n]
+            cannot = now[n : 2 * n]
+            away = (v.named(device) and True not in said and not c for v, c in zip(voters, cannot, strict=True))
+            return (*said, *cannot, *away)
         return now
 
     def poll(self, at: Micros, rule: Rule, seen: Seen, freshness: Freshness, out: list[Effect]) -> None:

@@ -516,11 +516,12 @@ def _rule(entry: RuleEntry, compiled: _Compiled) -> Rule:
     fire = entry.kind is Kind.FIRE
     kinds, watched = frozenset(entry.devices), frozenset[str]()
     memories = [(kinds, in_order([m for a in asked for m in a.memories]))]
-    voting = None
+    voting, spoken = None, frozenset[str]()
     if isinstance(entry, ConfirmEntry):
         voting, memories = _voting(entry.confirm, compiled.voters)
         kinds = frozenset[str]().union(*(voter.devices for voter in voting.voters))
         watched = _SERVICE.union(voter.silent for voter in voting.voters)
+        spoken = spoken.union(*(_evidence(v) for v, kinds in zip(compiled.voters, voting.shared, strict=True) if kinds))
     return Rule(
         id=entry.id,
         kind=entry.kind,
@@ -543,8 +544,9 @@ def _rule(entry: RuleEntry, compiled: _Compiled) -> Rule:
         source=entry.reason,
         definition=_definition(entry),
         watched=frozenset[str]().union(watched, *(a.watched for a in asked)),
-        inputs=frozenset[str]().union(watched, *(a.inputs for a in asked)),
-        setpoints=joined([dict.fromkeys(watched), *(a.setpoints for a in asked)]),
+        inputs=frozenset[str]().union(watched, spoken, *(a.inputs for a in asked)),
+        # of what tells a device's kinds of evidence, only the first word counts
+        setpoints=joined([dict.fromkeys(watched), dict.fromkeys(spoken, frozenset()), *(a.setpoints for a in asked)]),
         told_apart=frozenset[str]().union(*(a.told_apart for a in asked)),
         memories=tuple((of, needed) for of, needed in memories if needed),
         voting=voting,
@@ -569,23 +571,34 @@ def _voting(
 
 
 def _voters_terms(voting: Voting, compiled: Sequence[DeviceCondition]) -> tuple[Check, ...]:
-    """First whether each says yes, then whether each is out of service.
+    """First whether each says yes, then whether the device cannot, then whether it is out of service.
 
     Whose word counts as evidence is not out of service, else one detector that smokes and is lost would confirm itself by the heat
     that it no longer reports.
     """
 
     def yes(voter: Voter, check: Check) -> Check:
-        return lambda known, device, zone: device.kind in voter.devices and check(known, device, zone)
+        return lambda known, device, zone: voter.named(device) and check(known, device, zone)
+
+    def cannot(shared: frozenset[str], asked: frozenset[str]) -> Check:
+        return lambda known, device, zone: device.kind in shared and asked.isdisjoint(known)
 
     says = tuple(yes(voter, when.check) for voter, when in zip(voting.voters, compiled, strict=True))
+    cannots = tuple(cannot(*each) for each in zip(voting.shared, map(_evidence, compiled), strict=True))
 
-    def out(voter: Voter) -> Check:
+    def out(voter: Voter, dumb: Check) -> Check:
         return lambda known, device, zone: (
-            voter.out(known, device, zone) and not any(said(known, device, zone) is True for said in says)
+            voter.out(known, device)
+            and not dumb(known, device, zone)
+            and not any(said(known, device, zone) is True for said in says)
         )
 
-    return (*says, *map(out, voting.voters))
+    return (*says, *cannots, *map(out, voting.voters, cannots))
+
+
+def _evidence(when: DeviceCondition) -> frozenset[str]:
+    """What a device must have spoken of to be able to say it."""
+    return when.asked.quantities - {"test"}
 
 
 def _terms(when: object, clear: object) -> tuple[Check, ...]:

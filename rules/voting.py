@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-from rules.model import Device, Micros, Value, Zone
+from rules.model import Device, Micros, Value
 
 VoterName: TypeAlias = Literal[
     "smoke", "heat", "flame", "gas", "thermal", "camera", "charger", "call_point", "discharge", "report"
@@ -41,17 +41,21 @@ class Voter:
             (word for word in ("fault", "test") if known.get(word) is True), "silent" if known.get(self.silent) else ""
         )
 
-    def out(self, known: Mapping[str, Value], device: Device, zone: Zone) -> bool:
-        """The second term of the voter: is this device, one of its own, out of service?"""
-        return device.kind in self.devices and bool(self.absence(known))
+    def named(self, device: Device) -> bool:
+        """Is the device of a kind that gives this evidence?"""
+        return device.kind in self.devices
+
+    def out(self, known: Mapping[str, Value], device: Device) -> bool:
+        """Is this device, one of its own, out of service?"""
+        return self.named(device) and bool(self.absence(known))
 
 
 @dataclass(frozen=True, slots=True)
 class Voting:
-    """The counts that it judges are five for each voter, in this order, of devices:
+    """The counts that it judges are six for each voter, in this order, of devices:
 
-    in the area that say yes; in the area that are out of service; in the zone itself that say yes; listed in the area; heard in it.
-    The first two are the rule's terms.
+    in the area that say yes; in the area that cannot say so; in the area that are out of service; in the zone itself that say yes;
+    listed in the area; heard in it. The first three are the rule's terms.
     """
 
     need: int
@@ -60,9 +64,18 @@ class Voting:
     voters: tuple[Voter, ...]
 
     @property
+    def shared(self) -> tuple[frozenset[str], ...]:
+        """Of each voter: the kinds of devices that an earlier voter names too. Such a device gives the later kind of evidence when it
+        has spoken of it: a detector of smoke that knows no temperature is not waited for as one of heat."""
+        return tuple(
+            voter.devices & frozenset[str]().union(*(v.devices for v in self.voters[:i]))
+            for i, voter in enumerate(self.voters)
+        )
+
+    @property
     def slots(self) -> int:
         """How many counts there are."""
-        return 5 * len(self.voters)
+        return 6 * len(self.voters)
 
     def yes(self, counts: Sequence[int]) -> list[Voter]:
         """Who confirms."""
@@ -76,7 +89,8 @@ class Voting:
         n = len(self.voters)
         out = []
         for i, voter in enumerate(self.voters):
-            said, away, listed, heard = (counts[i + k * n] for k in (0, 1, 3, 4))
+            said, cannot, away, listed, heard = (counts[i + k * n] for k in (0, 1, 2, 4, 5))
+            listed, heard = listed - cannot, heard - cannot
             if (
                 listed
                 and voter.name not in ON_DEMAND
@@ -90,7 +104,7 @@ class Voting:
     def needed(self, counts: Sequence[int], waited: Micros = 0) -> int:
         """How many yeses it takes here now; 0 where it never confirms."""
         n = len(self.voters)
-        listed = [v for v, number in zip(self.voters, counts[3 * n : 4 * n], strict=True) if number]
+        listed = [v for i, v in enumerate(self.voters) if counts[i + 4 * n] > counts[i + n]]
         built = sum(v.name not in ON_DEMAND for v in listed)
         if built < self.need:
             return self.need if built and len(listed) >= self.need else 0
@@ -101,6 +115,6 @@ class Voting:
         """Is it confirmed? At least one yes must come from the zone itself, and one from a device."""
         n = len(self.voters)
         yes = self.yes(counts)
-        if not any(counts[2 * n : 3 * n]) or all(voter.name in ON_DEMAND for voter in yes):
+        if not any(counts[3 * n : 4 * n]) or all(voter.name in ON_DEMAND for voter in yes):
             return False
         return 0 < self.needed(counts, waited) <= len(yes)

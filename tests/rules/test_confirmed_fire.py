@@ -179,10 +179,37 @@ def test_one_detector_of_two_kinds_of_evidence_does_not_confirm_itself_by_being_
     both = CONFIRM.replace("[heat_detector]", "[heat_detector, smoke_detector]")
     here = Street(both.replace("within: 60s", "within: 60s\n      adjacent: false"))
     here.said(5, "cam-1", fault=True)
-    here.said(10, "smoke-3", smoke=True)
+    here.said(10, "smoke-3", smoke=True, temperature=20.0)
     assert here.said(11, "smoke-3", **lost) == []
     here.said(20, "smoke-3", online=True, fault=False)
     assert here.said(40, "smoke-3", temperature=50.0) == ["garage"]
+
+
+def test_a_smoke_detector_that_knows_no_temperature_is_not_waited_for_as_one_of_heat() -> None:
+    both = CONFIRM.replace("[heat_detector]", "[heat_detector, smoke_detector]")
+    for combined, needed in ((False, 1.0), (True, 2.0)):
+        here = Street(both)
+        here.said(5, "cam-1", fault=True)
+        here.said(6, "heat-1", online=False)
+        for smoke in ("smoke-1", "smoke-2", "smoke-3") if combined else ():
+            here.said(7, smoke, temperature=20.0)
+        assert here.said(10, "smoke-1", smoke=True) == ([] if combined else ["hall"])
+        if combined:
+            assert here.said(11, "smoke-2", temperature=50.0) == ["hall"]
+        else:
+            assert here.details[0]["out_of_service"] == "heat: c/heat-1 offline; camera: c/cam-1 fault"
+        assert here.details[0]["needed"] == needed
+
+
+def test_a_combined_detector_counts_for_heat_from_its_first_word_of_it() -> None:
+    both = CONFIRM.replace("[heat_detector]", "[heat_detector, smoke_detector]")
+    here = Street(both.replace("within: 60s", "within: 60s\n      adjacent: false"))
+    here.said(5, "cam-1", fault=True)
+    here.said(6, "smoke-3", temperature=20.0)
+    assert here.said(10, "smoke-3", smoke=True) == []
+    again = Street(both.replace("within: 60s", "within: 60s\n      adjacent: false"))
+    again.said(5, "cam-1", fault=True)
+    assert again.said(10, "smoke-3", smoke=True) == ["garage"]
 
 
 @pytest.mark.parametrize("measure", [Measure.IMPAIRED, Measure.SHELVED])
@@ -191,7 +218,7 @@ def test_one_detector_of_two_kinds_of_evidence_does_not_confirm_itself_by_a_meas
     here = Street(both.replace("within: 60s", "within: 60s\n      adjacent: false"))
     here.said(5, "cam-1", fault=True)
     here.feed(Suppress(moment(6), measure, "c/smoke-3", "li", "dust", moment(600), compensation="patrol"))
-    assert here.said(10, "smoke-3", smoke=True) == []
+    assert here.said(10, "smoke-3", smoke=True, temperature=20.0) == []
     assert here.said(40, "smoke-3", temperature=50.0) == ["garage"]
 
 
@@ -344,8 +371,8 @@ def test_one_kind_of_detector_and_a_person_are_two() -> None:
 
 
 def _states() -> Iterator[tuple[str, ...]]:
-    """Each voter: not built in, silent in service, saying yes, out of service, never heard."""
-    return product(("none", "fit", "yes", "out", "mute"), repeat=3)
+    """Each voter: not built in, silent in service, saying yes, out of service, never heard, there but not able to say it."""
+    return product(("none", "fit", "yes", "out", "mute", "unable"), repeat=3)
 
 
 @pytest.mark.parametrize("need", [2, 3])
@@ -356,17 +383,18 @@ def test_every_state_of_three_voters(need: int, waited: int) -> None:
         yes = [int(s == "yes") for s in states]
         out = [int(s == "out") for s in states]
         listed = [int(s != "none") for s in states]
-        heard = [int(s in ("fit", "yes", "out")) for s in states]
-        counts = [*yes, *out, *yes, *listed, *heard]
+        heard = [int(s in ("fit", "yes", "out", "unable")) for s in states]
+        cannot = [int(s == "unable") for s in states]
+        counts = [*yes, *cannot, *out, *yes, *listed, *heard]
         lost = [s == "out" or (s == "mute" and waited > 100 * SECOND) for s in states]
-        built, left = sum(listed), sum(listed) - sum(lost)
+        built, left = sum(listed) - sum(cannot), sum(listed) - sum(cannot) - sum(lost)
         needed = 0 if built < need else need if left == built else max(1, min(need, left))
         assert voting.needed(counts, waited) == needed
         assert [v.name for v in voting.missing(counts, waited)] == [
             n for n, gone in zip(NAMES, lost, strict=True) if gone
         ]
         assert voting.decide(counts, waited) is (needed > 0 and sum(yes) >= needed)
-        foreign = [*yes, *out, 0, 0, 0, *listed, *heard]
+        foreign = [*yes, *cannot, *out, 0, 0, 0, *listed, *heard]
         assert not voting.decide(foreign, waited)
 
 
@@ -378,4 +406,4 @@ def test_why_a_device_is_out_of_service(own: bool, why: str) -> None:
     assert voter.absence(known) == why
     here = street()
     device = here.devices["c/smoke-1" if own else "c/cam-1"]
-    assert voter.out(known, device, here.zones[device.zone]) is (own and why != "")
+    assert voter.out(known, device) is (own and why != "")
