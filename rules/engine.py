@@ -18,6 +18,7 @@ from rules.areas import Areas
 from rules.asking import Asking
 from rules.commands import CHANNEL
 from rules.counting import Counting
+from rules.exercises import Exercises
 from rules.linkage import TIMER as COMMAND
 from rules.linkage import Linkage
 from rules.measures import TIMER as RETURN
@@ -29,7 +30,6 @@ from rules.model import (
     Effect,
     Freshness,
     Incident,
-    Kind,
     Measure,
     Micros,
     Move,
@@ -51,7 +51,7 @@ from rules.model import (
 from rules.people import NextCall
 from rules.recall import TIMER, Recall
 from rules.response import TIMERS as RESPONSE
-from rules.response import Alarm, Response
+from rules.response import Response
 from rules.rule import BookChanged, Rule, RuleBook
 from rules.suppression import Suppressions
 from rules.timers import Timers
@@ -104,6 +104,9 @@ class Engine:
         self._asking = Asking(
             book, neighbourhood, self._seen, self._recall, self._areas, self._counting, self._alarms, self._linkage
         )
+        self._exercises = Exercises(
+            neighbourhood, self._seen, self._suppressions, self._asking, self._alarms, self._response
+        )
 
     # --- the one verb ------------------------------------------------------------------------------------------------
 
@@ -119,7 +122,7 @@ class Engine:
             self._fire_due(at, out)
         self._now = at
         if type(event) is Reading:  # nearly all events are readings, and nearly all readings change nothing
-            if not event.exercise or not self._made_up(at, event, out):
+            if not event.exercise or not self._exercises.made_up(at, event, out):
                 self._asking.reading(at, event, out)
         else:
             self._other(at, event if event.at == at else replace(event, at=at), out)
@@ -281,7 +284,7 @@ class Engine:
         for holder, rule_id, subject in self._response.alarms_of(incident):
             self._alarms.reset(at, holder, self.book.by_id.get(rule_id), rule_id, subject, out)
 
-    # --- measures and exercises --------------------------------------------------------------------------------------
+    # --- measures ----------------------------------------------------------------------------------------------------
 
     def _ordered(self, at: Micros, order: Suppress | Restore | Swap, out: list[Effect]) -> None:
         if isinstance(order, Suppress):
@@ -306,39 +309,6 @@ class Engine:
         if measure.measure is not Measure.DRILL:
             for subject in dict.fromkeys([measure.subject, *devices]):
                 self._asking.ask_all(at, subject, out)
-
-    def _made_up(self, at: Micros, reading: Reading, out: list[Effect]) -> bool:
-        """Carry out a drill's reading, if a drill by this name is announced there: no fire hides behind a mark that anybody can write.
-
-        What was made up for one that has ended before it arrived (a queue, a lost connection, a real fire) is dropped: it must neither page
-        nor, as a made-up "no smoke", speak against what really burns.
-        """
-        device = self._neighbourhood.device(reading.device)
-        if device is None:
-            return False
-        places = (device.key, device.zone)
-        measure = self._suppressions.get(reading.exercise)
-        if measure is not None and measure.measure is Measure.DRILL and measure.subject in places:
-            self._exercise(at, reading, device, out)
-            return True
-        moment = reading.at if reading.measured_at is None else reading.measured_at
-        return self._suppressions.straggles(reading.exercise, places, moment)
-
-    def _exercise(self, at: Micros, reading: Reading, device: Device, out: list[Effect]) -> None:
-        """A drill: the rules of a fire are asked of this reading alone. State, memories and holds of the device stay as they are."""
-        if reading.freshness is not Freshness.LIVE:
-            return
-        seen = self._seen.get(reading.device) or self._asking.place(device)
-        for rule in seen.watch.rules:
-            if rule.check is None or rule.kind.rank > Kind.PREALARM.rank:
-                continue
-            if rule.check(reading.values, device, seen.zone) is True:
-                said = {name: value for name, value in reading.values.items() if name in rule.quantities}
-                alarm = Alarm(
-                    rule.id, device.key, rule.kind, rule.group, rule.title, rule.advice, device.zone, device.key, said,
-                    measured_at=reading.measured_at, sensed_at=at, exercise=reading.exercise,
-                )  # fmt: skip
-                self._alarms.command(at, rule, alarm, self._response.raised(at, alarm, out), out)
 
     # --- state -------------------------------------------------------------------------------------------------------
 
