@@ -228,6 +228,18 @@ def test_one_that_was_promised_nothing_yet_is_promised_from_now() -> None:
     assert (incident.lead, incident.on_scene_due_at) == ("", T0 + HOUR + 5 * MINUTE)
 
 
+def test_where_nothing_is_promised_it_is_called_for_all_the_same() -> None:
+    where = places(person("a", "sms"))
+    where.sla = {}
+    again = Engine(BOOK, where)
+    kept = [
+        replace(i, dispatch_due_at=None, on_scene_due_at=None, resolve_due_at=None) for i in burning().open_incidents
+    ]
+    again.reconcile(kept, ONE)
+    assert len(keys(again.handle(Tick(T0 + SECOND)))) == 2
+    assert again.open_incidents[0].on_scene_due_at is None
+
+
 def test_one_that_somebody_has_taken_is_called_for_again_only_when_nobody_came() -> None:
     machine = burning()
     move(machine, T0 + 5 * SECOND, Verb.ACKNOWLEDGE)
