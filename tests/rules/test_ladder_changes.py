@@ -232,6 +232,7 @@ def test_where_nothing_is_promised_it_is_called_for_all_the_same() -> None:
     where = places(person("a", "sms"))
     where.sla = {}
     again = Engine(BOOK, where)
+    again.handle(Tick(T0))
     kept = [
         replace(i, dispatch_due_at=None, on_scene_due_at=None, resolve_due_at=None) for i in burning().open_incidents
     ]
