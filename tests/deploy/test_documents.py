@@ -83,8 +83,8 @@ def test_the_runbook_explains_every_trouble_that_the_daemon_can_raise() -> None:
 
 
 def sources(code: str) -> set[str]:
-    """The first words of `_trouble(...)`, `set_trouble(...)` and of names that hold sources."""
-    found = set(re.findall(r"_trouble(?:,|\([a-z, ]*)\s*f?\"([a-z-]+)", code))
+    """The first words of `_trouble(...)`, `_troubles.told(...)`, `set_trouble(...)` and of names that hold sources."""
+    found = set(re.findall(r"_trouble(?:s\.told)?(?:,|\([a-z, ]*)\s*f?\"([a-z-]+)", code))
     found |= set(re.findall(r"\bsource[\w, ]* = f?\"([a-z-]+)[:\"]", code))
     for names, values in re.findall(r"^(SOURCE(?:, \w+)*) = (\"[^\n]+)$", code, re.MULTILINE):
         found |= set(re.findall(r"\"([a-z-]+)\"", values)[: names.count(",") + 1])
