@@ -337,7 +337,7 @@ class Engine:
                 ]
                 for key, s in self._seen.items()
             ],
-            "away": [[key, s.certain_from] for key, s in self._seen.items() if s.certain_from is not None],
+            "away": [[key, s.certain_from, s.lost_at] for key, s in self._seen.items() if s.certain_from is not None],
             "memories": [[key, self._recall.plain(s)] for key, s in self._seen.items() if s.kept is not None],
         }
 
@@ -366,9 +366,10 @@ class Engine:
             seen.values = dict(values)
             seen.alarms = {r: Running.restored(a) for r, a in alarms.items() if r in self.book.by_id} or None
             self._recall.take(self._now, seen, memories.get(key, {}))
-        for key, certain_from in data.get("away", ()):
+        for key, certain_from, *lost_at in data.get("away", ()):
             if key in self._seen:
                 self._seen[key].certain_from = certain_from
+                self._seen[key].lost_at = lost_at[0] if lost_at else self._now
         for (rule_id, zone), alarm in data["zones"]:
             if rule_id in self.book.by_id and zone in self._neighbourhood.zones:
                 self._alarms.zones[rule_id, zone] = Running.restored(alarm)

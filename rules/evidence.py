@@ -13,6 +13,9 @@ OUTDATED_WITHIN: Micros = 2 * MINUTE
 """An older, late reading is outdated if a live one came this shortly before it."""
 DOUBTED_FOR: Micros = 10 * SECOND
 """What a device says so soon after it was offline may be what its gateway had kept from before."""
+SAID_ONCE = frozenset({"call_point"})
+"""Pressed by a person, who is not asked to press it twice: a battery call point wakes, says that it is back, that it was pressed, and
+sleeps again."""
 
 
 def outdated(at: Micros, seen: Seen, freshness: Freshness, measured_at: Micros | None) -> bool:
@@ -31,16 +34,25 @@ def doubted(at: Micros, seen: Seen, reading: Reading) -> Freshness:
     """What a reading of a device is worth that is, or was just now, offline."""
     freshness = reading.freshness
     if reading.values.get("online") is False:
-        if freshness is Freshness.LIVE:
-            seen.certain_from = NEVER
+        if freshness is Freshness.LIVE and seen.certain_from != NEVER:
+            seen.certain_from, seen.lost_at = NEVER, at
     else:
         if seen.certain_from == NEVER:
             seen.certain_from = at + DOUBTED_FOR
+        if freshness is Freshness.LIVE and _of_now(seen, reading):
+            seen.certain_from = None
         if reading.values.keys() != {"online"}:  # the word that it is back is certain
             freshness = worth(at, seen, freshness)
         if seen.certain_from is not None and at >= seen.certain_from:
             seen.certain_from = None
     return freshness
+
+
+def _of_now(seen: Seen, reading: Reading) -> bool:
+    """Can no gateway have kept it from before the device was lost?"""
+    if seen.device.kind in SAID_ONCE:
+        return True
+    return reading.measured_at is not None and reading.measured_at > seen.lost_at
 
 
 def worth(at: Micros, seen: Seen, freshness: Freshness | None = None) -> Freshness:

@@ -238,6 +238,7 @@ class Seen:
         "known",
         "last_at",
         "live_at",
+        "lost_at",
         "measured_at",
         "stirring",
         "told",
@@ -267,6 +268,8 @@ class Seen:
         self.freshness = Freshness.LIVE
         self.certain_from: Micros | None = None
         """Offline: NEVER. Back again: from when its word is certain. None: always."""
+        self.lost_at: Micros = 0
+        """When it was offline first, if its word is not certain."""
         self.alarms: dict[str, Running] | None = None
         self.holds: dict[str, tuple[bool, ...]] | None = None
         """zone rule → which of its terms hold at this device; None while none ever did"""

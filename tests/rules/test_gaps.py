@@ -135,6 +135,37 @@ def test_retained_and_late_words_do_not_bring_a_device_back() -> None:
     assert here.case().suspected
 
 
+def test_what_was_measured_after_the_device_was_lost_is_certain_for_no_gateway_had_kept_it() -> None:
+    """A battery detector sleeps offline, wakes in the smoke, and says so once."""
+    here = hand(book(SMOKE))
+    here.read(0, "h1", battery=90)
+    here.read(5, "h1", online=False)
+    here.read(60, "h1", online=False)
+    here.read(100, "h1", online=True)
+    here.read(101, "h1", measured=99, smoke=True)
+    assert not here.case().suspected
+    assert here.pushes() == ["1/dispatch-1/hook"]
+
+
+def test_what_was_measured_before_it_was_lost_stays_doubtful_over_a_restart() -> None:
+    one = hand(book(SMOKE))
+    one.read(50, "h1", online=False)
+    two = Hand(through_bytes(one.engine, block()))
+    for here in (one, two):
+        here.read(100, "h1", measured=50, smoke=True)
+        assert here.case().suspected
+        here.read(101, "h1", measured=51, smoke=True)
+        assert not here.case().suspected
+
+
+def test_a_call_point_that_wakes_is_pressed() -> None:
+    engine = Engine(book(rule("pressed", "FIRE", "call_point", ("call_point",))), street())
+    for at, said in ((0, {"online": False}), (100, {"online": True}), (101, {"call_point": True})):
+        engine.handle(Reading(moment(at), "c/button", said))
+    (fire,) = engine.open_incidents
+    assert not fire.suspected
+
+
 def test_what_a_device_says_just_after_it_is_back_goes_into_no_memory() -> None:
     here = hand(book(rule("lately", "PREALARM", "recent(smoke, 60s)")))
     here.read(0, "h1", online=False)
