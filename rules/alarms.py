@@ -163,7 +163,7 @@ class Alarms:
         return Alarm(
             rule.id, subject, rule.kind, rule.group, rule.title, rule.advice, zone, key, said, alarm.doubt,
             self._verdict(at, rule, subject),
-            measured_at=seen.measured_at or None if seen else None,
+            measured_at=_by_its_clock(seen, alarm.since) if seen else None,
             sensed_at=alarm.since,
             withheld=measure.id if measure is not None else "",
             exercise="test" if measure is not None and measure.measure is Measure.TEST else "",
@@ -249,3 +249,8 @@ class Alarms:
         for _, name in list(self._timers):
             if name[0] in ("hold", "clear") and not self.runs(name[1], name[2]):
                 self._timers.cancel(name)
+
+
+def _by_its_clock(seen: Seen, sensed_at: Micros) -> Micros | None:
+    """When the device measured what was sensed at that moment; None where it has no clock, or where another word of it came since."""
+    return seen.measured_at if seen.live_at == sensed_at != seen.measured_at else None

@@ -72,6 +72,7 @@ def test_the_first_station_that_covers_the_zone_is_sent() -> None:
     assert isinstance(told, dict)
     assert (told["raised_at"], told["zone_name"]) == ("2026-11-22T08:00:00.000+08:00", {"zh": "home", "en": "home"})
     assert (told["building_name"], list(told["device_names"])) == (None, told["devices"])
+    assert told["measured_at"] is None, "it has no clock"
 
 
 def test_advice_goes_with_the_dispatch() -> None:
