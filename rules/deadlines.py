@@ -88,6 +88,7 @@ class Deadlines:
         profile = self._neighbourhood.sla.get(case.incident.kind)
         if (
             profile is not None
+            and not case.incident.lead
             and "on_scene" in case.incident.overdue
             and not reached(case.incident.state, IncidentState.ON_SCENE)
         ):

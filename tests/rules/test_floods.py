@@ -13,6 +13,7 @@ from rules.model import (
     SECOND,
     Device,
     Effect,
+    Entry,
     Freshness,
     Incident,
     Kind,
@@ -25,6 +26,7 @@ from rules.model import (
     Receipt,
     Recipient,
     Station,
+    Step,
     Text,
     Tick,
     Value,
@@ -257,3 +259,19 @@ def test_what_only_a_family_has_heard_of_is_not_dispatched_nor_two_ways_to_who_m
     assert any("/spread-1/" in key for key in house.tick(5))
     house.engine.handle(Receipt(_moment(6), full_key("1/dispatch-1/robot"), Outcome.ACCEPTED, 1))
     assert house.case(1).state == "dispatched"
+
+
+def test_what_rides_is_called_for_by_its_lead_alone_when_who_took_it_late_is_late_again() -> None:
+    house = House()
+    for n, device in enumerate(("a1-1", "a2-1")):
+        house.says(n, device, smoke=True)
+    house.tick(302)
+    assert house.case(2).overdue == ("dispatch", "on_scene")
+    for n, device in enumerate(("a1-2", "a2-2", "a3-1", "a4-1")):
+        house.says(310 + n, device, smoke=True)
+    assert [house.case(n).lead for n in (1, 2, 3, 4)] == ["", *[incident(1)] * 3]
+    house.move(320, Verb.ACKNOWLEDGE, 1)
+    assert any(key.startswith("1/call") for key in house.tick(320 + 300 + 61))
+    house.tick(4000)
+    said = {effect.incident for effect in house.effects if isinstance(effect, Entry) and effect.step is Step.EXHAUSTED}
+    assert said == {incident(1)}

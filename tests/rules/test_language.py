@@ -231,8 +231,8 @@ def test_confirmed_fire_is_about_all_its_voters_devices() -> None:
     assert found.devices == {"smoke_detector", "heat_detector", "camera"}
     assert found.quantities == {"smoke", "smoke_density", "temperature", "object", "test"}
     assert found.voting is not None
-    assert (found.voting.need, found.voting.adjacent, found.voting.slots) == (2, True, 15)
-    assert len(found.terms) == 6
+    assert (found.voting.need, found.voting.adjacent, found.voting.slots) == (2, True, 18)
+    assert len(found.terms) == 9
     assert [m.name for m in found.memories_of("camera")] == [
         'seen("fire", 10s)',
         "silent(1d)",
