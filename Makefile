@@ -29,6 +29,7 @@ export PATH := $(PATH):/usr/sbin
 CONFIG ?= site.yaml
 FOLDER ?= var/demo
 N ?= 20
+DAYS ?= 30
 ARGS ?=
 UV ?= $(BIN)/uv
 
@@ -92,9 +93,9 @@ coverage: setup ## every branch of rules/ is walked by its tests (two minutes)
 	@$(BIN)/coverage report --fail-under=100 --skip-covered
 
 .PHONY: fires
-fires: setup ## the shipped rules on real house fires, beside the alarms that hung there; then on a month without fire
+fires: setup ## the shipped rules on real house fires, beside the alarms that hung there; then on a month without fire (DAYS=30)
 	@$(BIN)/python -m tests.bench.fires $(ARGS)
-	@$(BIN)/python -m tests.bench.nuisances
+	@$(BIN)/python -m tests.bench.nuisances $(DAYS)
 
 .PHONY: wheel
 wheel: setup page ## build the wheel, with the page in it, into dist/
