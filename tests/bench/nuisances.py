@@ -2,9 +2,9 @@
 
 usage: python -m tests.bench.nuisances [days [seed …]]; 30 days and seed 1 when none is given. Of further seeds the last lines only.
 
-After the month, two days of it again with all smoke, steam and dust multiplied: how far the rules are from calling a fire. Played in
-virtual time through decode and engine. Somebody acknowledges, goes, and closes what has returned, so that the next nuisance is a
-new incident and pages anew. What the month assumes and leaves out: docs/books.md.
+After the month, two days of it again with all smoke, steam and dust multiplied, and two with detectors that speak more often: how far
+the rules are from calling a fire. Played in virtual time through decode and engine. Somebody acknowledges, goes, and closes what has
+returned, so that the next nuisance is a new incident and pages anew. What the month assumes and leaves out: docs/books.md.
 """
 
 from __future__ import annotations
@@ -182,10 +182,15 @@ def lookout(month: Month, books: Iterable[Any] = ("shipped:all",)) -> Lookout:
 
 
 def played(
-    days: float, seed: int = 1, strength: float = 1.0, progress: Callable[[float], None] = lambda day: None
+    days: float,
+    seed: int = 1,
+    strength: float = 1.0,
+    progress: Callable[[float], None] = lambda day: None,
+    *,
+    eager: bool = False,
 ) -> Tally:
     """So many days from midnight of the first."""
-    month = Month(seed, days, strength)
+    month = Month(seed, days, strength, eager=eager)
     watch, tally = lookout(month), Tally(days, strength)
     post, steamy = Post(watch, tally), {part.id for part in month.parts if part.attributes.get("near_steam")}
     began, shown = time.perf_counter(), 0
@@ -246,6 +251,7 @@ def main(days: float, seeds: Sequence[int]) -> None:
     with out.status("playing") as shown:
         month = played(days, seeds[0], progress=lambda day: shown.update(f"day {day:.0f} of {days:g}"))
         stronger = [played(min(2.0, days), seeds[0], strength) for strength in STRENGTHS]
+        eager = played(min(2.0, days), seeds[0], eager=True)
     out.print(table(month))
     for kind in Kind:
         pages = sum(n for (k, _), n in month.pages.items() if k is kind)
@@ -260,6 +266,8 @@ def main(days: float, seeds: Sequence[int]) -> None:
             f"all smoke, steam and dust × {tally.strength:g}: {fires}, {tally.pages_a_day:.1f} pages a day",
             highlight=False,
         )
+    lines = "\n".join(margin(eager))
+    out.print(f"\ndetectors that speak every 10 s whatever has moved: {lines}", highlight=False)
     for seed in seeds[1:]:
         with out.status(f"playing seed {seed}"):
             other = played(days, seed)

@@ -63,3 +63,5 @@ def test_a_compound_of_five_hundred_that_speaks_in_order_and_has_its_nuisances()
     strong = [f for f in Month(3, 0.5, strength=3.0).frames() if b'"smoke_density":0.' in f.payload]
     usual = [f for f in frames if b'"smoke_density":0.' in f.payload]
     assert len(strong) > len(usual), f"stronger smoke moves more detectors to speak every {LIVELY / 1000:g} s"
+    eager = [f for f in Month(3, 0.5, eager=True).frames() if b'"smoke_density":0.' in f.payload]
+    assert len(eager) > 2 * len(strong), "eager ones do so whether it moves or not"
