@@ -84,6 +84,11 @@ ABSENCE: Micros = 15 * SECOND
 """Who was away for longer may have missed what people did meanwhile; a shorter restart changes nothing."""
 
 
+FAILS = 3
+"""So many attempts at one push in vain are no hiccup of the channel: if nothing is accepted soon, it is a FAULT, also where people have
+acknowledged meanwhile and the call was taken back before it could die."""
+
+
 class Engine:
     """See the module. One owner; not thread-safe, never awaits."""
 
@@ -253,6 +258,8 @@ class Engine:
                     self._troubles.told(at, f"channel:{channel}", True, event.reply, out, hold=0)
                 elif event.outcome is Outcome.ACCEPTED:
                     self._troubles.told(at, f"channel:{channel}", False, "", out)
+                elif event.attempt >= FAILS:
+                    self._troubles.told(at, f"channel:{channel}", True, event.reply, out)
             case Suppress() | Restore() | Swap():
                 self._ordered(at, event, out)
             case Trouble():

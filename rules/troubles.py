@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rules.incident import ALARM, Signal
-from rules.model import SECOND, AlarmChanged, Effect, Kind, Micros, Text
+from rules.model import SECOND, AlarmChanged, AlarmState, Effect, Kind, Micros, Text
 from rules.response import Alarm, Response
 from rules.timers import Timers
 from rules.watch import Running, take_records
@@ -44,8 +44,11 @@ class Troubles:
                 self._timers.set((TIMER, "system", source), at + hold)
             else:
                 self.due(at, source, out)
-        elif active:
+        elif active and alarm is not None:
             self.details[source] = detail
+            if not hold and alarm.state is AlarmState.PENDING:
+                self._timers.cancel((TIMER, "system", source))
+                self.due(at, source, out)
         elif alarm is not None:
             self._timers.cancel((TIMER, "system", source))
             self._end(at, source, out)

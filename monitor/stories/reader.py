@@ -6,6 +6,7 @@ Opens the books and the site file that the test file names, and nothing else.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -247,6 +248,7 @@ class _Reader:
                 )
         expected += self._moments((*path, "expect"), words.expect, start)
         happenings.sort(key=lambda happening: happening.at)
+        _number_attempts(happenings)
         expected.sort(key=lambda line: line.at)
         explains = tuple(self._explains(path, words.explain, start))
         moments = [start + words.until, *(h.at for h in happenings[-1:]), *(e.at for e in expected[-1:])]
@@ -437,6 +439,15 @@ class _Reader:
 def suppression(n: int) -> str:
     """The id of the n-th measure."""
     return f"sup-{n:06d}"
+
+
+def _number_attempts(happenings: list[Happening]) -> None:
+    """In place: the providers' answers to one push are its first attempt, its second, and so on."""
+    tried: Counter[str] = Counter()
+    for n, happening in enumerate(happenings):
+        if isinstance(happening, Receipt):
+            tried[happening.key] += 1
+            happenings[n] = replace(happening, attempt=tried[happening.key])
 
 
 def _own_rules(text: str) -> str:
