@@ -65,6 +65,9 @@ async def take(it: Context, key: str, verb: Verb, by: str, note: str, via: str) 
     except TimeoutError:
         return Taken(Text("尚未确认，请刷新查看。", "Not confirmed yet: look whether it was written down."), 504)
     done = answer.done if answer is not None else Text("备注", "noted")
+    if known is not None:
+        first = known.detail.get("by", "")
+        return Taken(Text(f"已记录：{by} {done.zh}；{first} 在先", f"Written down: {done.en} by {by}, after {first}"))
     return Taken(Text(f"已记录：{by} {done.zh}", f"Written down: {done.en} by {by}"))
 
 

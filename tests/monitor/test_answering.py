@@ -173,7 +173,8 @@ async def test_a_second_person_who_takes_it_on_is_written_down_too_but_nobody_tw
         _, page = await look(api, hand.path("li"))
         assert "我也接警" in page
         assert "我也接警" not in (await look(api, hand.path("wang")))[1]
-        for _ in range(3):
+        assert "已记录：李梅 接警；王强 在先" in (await tap(api, hand.path("li"), "acknowledge"))[1]
+        for _ in range(2):
             await tap(api, hand.path("li"), "acknowledge")
     assert [move[2] for move in hand.yard.moves] == ["王强", "李梅"]
 
