@@ -1,7 +1,7 @@
 """How near nuisances come to a fire: what each smoke meter said at its worst, beside the limits of the shipped rules.
 
-Knows readings and no rule: the limits are named in the printed lines only. A density is counted above the least that the meter ever
-said, so its dust counts in full; a rise above its least within half a minute.
+Knows readings and no rule: the limits are named in the printed lines only. A density is counted above the least of this day and the
+last one, a rise above the least within half a minute.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from rules.model import SECOND, Micros
+from rules.model import HOUR, SECOND, Micros
+
+DAY: Micros = 24 * HOUR
 
 HALF_MINUTE: Micros = 30 * SECOND
 NEXT: Micros = 12 * SECOND
@@ -24,8 +26,11 @@ CLOSE_DB = 0.9 * LEVEL_DB
 
 @dataclass(slots=True)
 class _Meter:
-    steam: bool
+    day: int
     least: float
+    """Of this day."""
+    last_least: float
+    """Of the day before."""
     recent: deque[tuple[Micros, float]] = field(default_factory=deque)
     close_since: Micros | None = None
 
@@ -41,9 +46,12 @@ class Nearness:
 
     def hear(self, at: Micros, device: str, density: float, *, steam: bool) -> None:
         """One report, dB/m. Reports of one meter come in order."""
-        meter = self._meters.setdefault(device, _Meter(steam, density))
+        day = at // DAY
+        meter = self._meters.setdefault(device, _Meter(day, density, density))
+        if meter.day != day:
+            meter.day, meter.last_least, meter.least = day, meter.least, density
         meter.least = min(meter.least, density)
-        level = density - meter.least
+        level = density - min(meter.least, meter.last_least)
         self.level = max(self.level, level)
         if level <= CLOSE_DB:
             meter.close_since = None
