@@ -1,22 +1,41 @@
 """The ladder of an open incident: it is climbed rung by rung until somebody has taken it, stands still, and goes on.
 
-Decides when, and which rung; whom a rung reaches and over what is calling.py's. Timers: ("ladder", incident, "next" | "two" | "late").
+Decides when, and which rung; whom a rung reaches and over what is calling.py's. Timers: ("ladder", incident, "next" | "two" | "late"), and
+those of LOOKS.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rules.calling import Caller
 from rules.case import Case
 from rules.docket import Docket
-from rules.model import MINUTE, SECOND, Effect, Entry, Kind, Micros, Neighbourhood, Outcome, PushSettled, Step
+from rules.model import (
+    MINUTE,
+    SECOND,
+    Condition,
+    Effect,
+    Entry,
+    Kind,
+    Micros,
+    Neighbourhood,
+    Outcome,
+    PushSettled,
+    Step,
+)
 from rules.people import NextCall, Target
 from rules.timers import Timers
 
 TWO_WAYS_AFTER: Micros = 5 * SECOND
 """A FIRE that two kinds of channel have not taken by then goes out over all that are left: whoever then answers within 10 s keeps the
 15 s of GB/T 45839-2025 5.10.4, even if every provider before hung."""
+LOOK = "verify"
+LOOKS: Mapping[str, tuple[Micros, tuple[Target, ...]]] = {
+    "look": (2 * MINUTE, (Target.DUTY, Target.LEADER)),
+    "look again": (5 * MINUTE, (Target.DUTY, Target.LEADER, Target.MANAGER)),
+}
+"""A doubtful FIRE that nobody looks after: so long after it was asked first, who is asked to look. It is not handed on to those above."""
 UNNEEDED = "nobody need be called any more"
 
 
@@ -44,6 +63,7 @@ class Climbing:
         """The next rung, and the timer of the one after it. Did it reach anybody?"""
         if not case.rung and case.incident.kind is Kind.FIRE:
             self._timers.set(("ladder", case.incident.id, "two"), at + TWO_WAYS_AFTER)
+            self._look_no_more(case)
         ladder = self._plan.ladders.get(case.incident.kind)
         rung = ladder.rung(case.rung) if ladder is not None else None
         if rung is None:
@@ -57,6 +77,25 @@ class Climbing:
             out.append(Entry(at, case.incident.id, Step.CALLED, {"rung": float(number), "targets": ", ".join(told)}))
         self._next_rung(at, case)
         return bool(told)
+
+    def verify(self, at: Micros, case: Case, out: list[Effect]) -> None:
+        """Somebody is asked to look; of a FIRE others as well, while nobody has said that they do and it goes on."""
+        targets = (Target.STATION, Target.DUTY)
+        self._caller.reach(at, case, targets, "incident.verify", f"{LOOK}-{case.round}", out)
+        if case.incident.kind is Kind.FIRE and case.sent != case.incident.kind.rank:
+            for which, (after, _) in LOOKS.items():
+                if ("ladder", case.incident.id, which) not in self._timers:
+                    self._timers.set(("ladder", case.incident.id, which), at + after)
+
+    def look(self, at: Micros, case: Case, which: str, out: list[Effect]) -> None:
+        """Nobody has, so far."""
+        _, targets = LOOKS[which]
+        if case.condition is Condition.ACTIVE:
+            self._caller.reach(at, case, targets, "incident.verify", f"{LOOK}_{targets[-1]}-{case.round}", out)
+
+    def _look_no_more(self, case: Case) -> None:
+        for which in LOOKS:
+            self._timers.cancel(("ladder", case.incident.id, which))
 
     def spread(self, at: Micros, case: Case, out: list[Effect]) -> None:
         """Two kinds of channel should have taken it by now."""
@@ -121,6 +160,7 @@ class Climbing:
         """It stands still."""
         for which in ("next", "two", "late"):
             self._timers.cancel(("ladder", case.incident.id, which))
+        self._look_no_more(case)
 
     def stop(self, at: Micros, case: Case, out: list[Effect], *, rides: bool = False) -> None:
         """Nobody need be called any more: the ladder stands still, and what is not delivered yet is taken back.

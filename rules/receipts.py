@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from rules.calling import Caller
 from rules.case import Case
-from rules.climbing import UNNEEDED
+from rules.climbing import LOOK, UNNEEDED
 from rules.deadlines import Deadlines
 from rules.docket import Docket
 from rules.incident import INCIDENT, Act, reached
 from rules.model import Effect, Entry, IncidentState, Kind, Micros, Outcome, PushSettled, Receipt, Step, Value
 
-_LOOK = "verify"
-_CALLS = ("dispatch", "call", "spread", "around", "overdue", "residents", _LOOK)
+_CALLS = ("dispatch", "call", "spread", "around", "overdue", "residents", LOOK)
 """How the steps of pushes begin that tell somebody to come, or to look."""
 _ANSWERED = {
     Outcome.ACCEPTED: Step.PUSH_ACCEPTED,
@@ -76,7 +75,7 @@ class Receipts:
         return key not in case.open_calls and bool(taken)
 
     def _accepted(self, at: Micros, case: Case, channel: str, step: str, out: list[Effect]) -> None:
-        if step.startswith(_LOOK):
+        if step.startswith(LOOK):
             return  # somebody looks, nobody was sent
         case.accepted[self._plan.kind_of(channel)] = None
         state = case.incident.state
@@ -91,7 +90,7 @@ class Receipts:
         way = f"{channel}@{person}"
         if way not in case.around:
             case.around[way] = None
-            about, name = ("incident.verify", _LOOK) if step.startswith(_LOOK) else ("incident.call", "around")
+            about, name = ("incident.verify", LOOK) if step.startswith(LOOK) else ("incident.call", "around")
             self._caller.around(at, case, channel, person, about, f"{name}{len(case.around)}-{case.round}", out)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from rules.calling import CHINA, EPOCH, Caller, rfc3339
 from rules.case import NOBODY, Alarm, Case, incident_from_plain, incident_to_plain
-from rules.climbing import Climbing
+from rules.climbing import LOOKS, Climbing
 from rules.deadlines import Deadlines
 from rules.docket import Docket
 from rules.incident import INCIDENT, Act, reached
@@ -40,7 +40,7 @@ from rules.model import (
     Value,
 )
 from rules.moves import Moves
-from rules.people import NextCall, Target
+from rules.people import NextCall
 from rules.receipts import Receipts
 from rules.riding import Riding
 from rules.timers import Timers
@@ -241,6 +241,8 @@ class Response:
                 self._deadlines.near(at, self._docket[who], which, out)
             case "flood":
                 self._riding.news(at, who, out)
+            case _ if which in LOOKS:
+                self._climbing.look(at, self._docket[who], which, out)
             case _ if which == "two":
                 self._climbing.spread(at, self._docket[who], out)
             case _ if which == "late":
@@ -282,8 +284,7 @@ class Response:
         case.asked = case.incident.kind.rank
         if alarm.evidence is not Freshness.LIVE:
             if not self._riding.rides(at, case, out):
-                targets = (Target.STATION, Target.DUTY)
-                self._caller.reach(at, case, targets, "incident.verify", f"verify-{case.round}", out)
+                self._climbing.verify(at, case, out)
             return
         case.sent = case.incident.kind.rank
         if self._riding.rides(at, case, out):
