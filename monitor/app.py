@@ -369,7 +369,7 @@ class Daemon:
                 self._book = book
                 log.info(
                     "rule book changed", rules=len(book.rules), added=len(change.added), removed=len(change.removed),
-                    changed=len(change.changed), reworded=len(change.reworded),
+                    changed=len(change.changed), reworded=len(change.reworded), years=list(change.years),
                 )  # fmt: skip
             else:
                 log.info("rule book read again, unchanged", rules=len(book.rules))

@@ -1,4 +1,4 @@
-"""What another rule book changes, rule by rule.
+"""What another rule book changes, rule by rule, and of the calendar.
 
 Compares compiled books; knows neither files nor engine.
 """
@@ -22,6 +22,8 @@ class BookChange:
     reworded: tuple[str, ...] = ()
     """They decide as before, and say it in other words or command something else: their alarms go on."""
     unchanged: tuple[str, ...] = ()
+    years: tuple[int, ...] = ()
+    """The years of which it tells other holidays: rules that ask what day it is were asked at once."""
 
 
 def difference(before: RuleBook, after: RuleBook) -> BookChange:
@@ -39,7 +41,9 @@ def difference(before: RuleBook, after: RuleBook) -> BookChange:
         else:
             (unchanged if _words(old) == _words(rule) else reworded).append(rule.id)
     removed = tuple(rule.id for rule in before.rules if rule.id not in after.by_id)
-    return BookChange(tuple(added), removed, tuple(changed), tuple(reworded), tuple(unchanged))
+    was, now = before.calendar.years, after.calendar.years
+    years = tuple(sorted(year for year in was.keys() | now.keys() if was.get(year) != now.get(year)))
+    return BookChange(tuple(added), removed, tuple(changed), tuple(reworded), tuple(unchanged), years)
 
 
 def _words(rule: Rule) -> tuple[object, ...]:

@@ -34,7 +34,7 @@ from rules.commands import Mode
 from rules.document import Mistakes
 from rules.model import Micros, Text
 from rules.rulebook import RuleBook, load_book
-from rules.schedules import DayKind, day_of, unknown_years
+from rules.schedules import DayKind, day_of
 
 __all__ = ["Finding", "Level", "examine", "exit_code", "report"]
 
@@ -135,14 +135,13 @@ def _books(settings: Settings, now: Micros) -> Iterator[Finding]:
 
 
 def _calendar(book: RuleBook, now: Micros) -> Iterator[Finding]:
-    """The notice of a year's holidays comes out in November; a program that is older does not know them."""
+    """The notice of a year's holidays comes out in November; an older program does not know them, and a rule book may."""
     asking = [r.id for r in book.rules if any(isinstance(m, DayKind) for _, needed in r.memories for m in needed)]
-    if asking and (missing := unknown_years(day_of(now))):
+    if asking and (missing := book.calendar.unknown_years(day_of(now))):
         years = ", ".join(map(str, missing))
         detail = f"the public holidays of {years} are not known: for {', '.join(asking)} weekends alone decide then"
-        yield Finding(
-            Level.WARN, Text("节假日", "holidays"), detail, f"update Wanglou, or put {years} into rules/schedules.py"
-        )
+        remedy = f"write `calendar: {{{missing[0]}: {{off: […], on: […]}}}}` into a rule book (docs/rules.md), or update Wanglou"
+        yield Finding(Level.WARN, Text("节假日", "holidays"), detail, remedy)
 
 
 def _linked(settings: Settings, book: RuleBook) -> Iterator[Finding]:

@@ -37,7 +37,7 @@ from rules.model import HUMAN_REPORT, SECOND, Device, Kind, Micros, Text, Value,
 from rules.quantities import CATALOGUE
 from rules.rule import Rule, RuleBook
 from rules.rulebook import ConfirmEntry
-from rules.schedules import DayKind, unknown_years
+from rules.schedules import Calendar, DayKind
 from rules.syntax import Source
 from rules.windows import Extreme, Mean, Rise
 
@@ -96,7 +96,7 @@ def review(
         found += _turned_round(rule)
         found += _one_voice(rule)
         if today is not None:
-            found += _calendar_ends(rule, today)
+            found += _calendar_ends(rule, book.calendar, today)
         found += _linked(rule, linkage_warnings.lonely(rule.rule))
     idle = 0
     if places is not None:
@@ -294,19 +294,20 @@ def _continuous(name: str) -> bool:
     return name in CATALOGUE and CATALOGUE[name].kind == "number" and not name.endswith(("_count", "_time"))
 
 
-def _calendar_ends(rule: _Read, today: date) -> Iterator[Caution]:
+def _calendar_ends(rule: _Read, calendar: Calendar, today: date) -> Iterator[Caution]:
     """The years that it asks about, now or soon, and of which nobody has told us the holidays."""
-    missing = [str(year) for year in unknown_years(today)]
+    missing = [str(year) for year in calendar.unknown_years(today)]
     asked = sorted(memory.name for memory in rule.memories if isinstance(memory, DayKind))
     if not missing or not asked:
         return
     entry, years, names = rule.source.entry, ", ".join(missing), ", ".join(asked)
+    write = f"calendar: {{{missing[-1]}: {{off: […], on: […]}}}}"
     yield rule.caution(
         "clear" if all(name not in (getattr(entry, "when", "") or "") for name in asked) else "when",
         f"没有 {years} 年的法定节假日数据，{names} 在该年只按周末判断。",
         f"The public holidays of {years} are not known: weekends alone decide {names} then.",
-        f"升级本软件，或按国务院办公厅《关于{missing[-1]}年部分节假日安排的通知》在 rules/schedules.py 里补上。",
-        "Upgrade, or add them to rules/schedules.py from the yearly notice of the General Office of the State Council.",
+        f"按国务院办公厅《关于{missing[-1]}年部分节假日安排的通知》在任一规则文件里写 {write}，或升级本软件。",
+        f"From the yearly notice of the General Office of the State Council write {write} in any rule book, or upgrade.",
     )
 
 

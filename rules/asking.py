@@ -195,6 +195,9 @@ class Asking:
             seen.watch = self.place(seen.device).watch
             self._recall.take(at, seen)
         self.count_again(at)
+        for seen in self._seen.values():
+            if changed := self._recall.dated(at, seen):
+                self.ask(at, seen, changed, worth(at, seen), out)
 
     def count_again(self, at: Micros) -> None:
         """The zones' counters from the devices' values: O(devices), only when the book changes."""

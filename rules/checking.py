@@ -21,6 +21,7 @@ from rules.memory import Recent
 from rules.model import Value
 from rules.quantities import CATALOGUE, suggest
 from rules.remembering import MEMORIES, Builder, about
+from rules.schedules import SHIPPED, Calendar
 from rules.syntax import Flaw, Source
 
 TEXT_LIMIT = 256
@@ -64,9 +65,18 @@ _SORT_NAMES = {"number": "a number", "flag": "a flag", "text": "a text", "any": 
 class Checker:
     """Reads one condition in one scope. `terms` collects what any() and count() ask of each device."""
 
-    def __init__(self, source: Source, scope: Scope, terms: list[ex.Expression], *, inside_term: bool = False) -> None:
+    def __init__(
+        self,
+        source: Source,
+        scope: Scope,
+        terms: list[ex.Expression],
+        calendar: Calendar = SHIPPED,
+        *,
+        inside_term: bool = False,
+    ) -> None:
         self.source = source
         self.scope = scope
+        self.calendar = calendar
         self.inside_term = inside_term
         self.terms = terms
         self.flaws: list[Flaw] = []
@@ -406,7 +416,7 @@ class Checker:
         if len(node.args) not in (1, 2):
             self.misused(node, name)
             return None
-        inner = Checker(self.source, Scope.DEVICE, [], inside_term=True)
+        inner = Checker(self.source, Scope.DEVICE, [], self.calendar, inside_term=True)
         lately = len(node.args) == 2
         asked = about(inner, node, node.args[0], node.args[1], Recent) if lately else inner.condition(node.args[0])
         self.flaws += inner.flaws

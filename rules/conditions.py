@@ -20,6 +20,7 @@ from rules.closures import BUILT_IN, flag
 from rules.memory import Memory, in_order
 from rules.model import Device, Value, Zone
 from rules.quantities import CATALOGUE
+from rules.schedules import SHIPPED, Calendar
 from rules.syntax import ConditionError, Flaw, Source
 
 Check: TypeAlias = Callable[[Mapping[str, Value], Device, Zone], bool | None]
@@ -95,18 +96,18 @@ class WhereCondition:
     asked: Asked
 
 
-def compile_device(text: str) -> DeviceCondition:
+def compile_device(text: str, calendar: Calendar = SHIPPED) -> DeviceCondition:
     """A condition about one device. Raises ConditionError with all flaws."""
-    found, _ = _read(text, Scope.DEVICE, ())
+    found, _ = _read(text, Scope.DEVICE, (), calendar)
     return DeviceCondition(text, flag(found), _asked([found]))
 
 
-def compile_zone(text: str, after: ZoneCondition | None = None) -> ZoneCondition:
+def compile_zone(text: str, calendar: Calendar = SHIPPED, after: ZoneCondition | None = None) -> ZoneCondition:
     """A condition about one zone. Its terms continue those of `after`, so that one tuple of counts serves both.
 
     Raises ConditionError with all flaws.
     """
-    found, terms = _read(text, Scope.ZONE, after.expressions if after else ())
+    found, terms = _read(text, Scope.ZONE, after.expressions if after else (), calendar)
     root = flag(found)
     return ZoneCondition(
         text,
@@ -119,16 +120,18 @@ def compile_zone(text: str, after: ZoneCondition | None = None) -> ZoneCondition
     )
 
 
-def compile_where(text: str) -> WhereCondition:
+def compile_where(text: str, calendar: Calendar = SHIPPED) -> WhereCondition:
     """A condition about the site file's words on a device and its zone. Raises ConditionError with all flaws."""
-    found, _ = _read(text, Scope.WHERE, ())
+    found, _ = _read(text, Scope.WHERE, (), calendar)
     root = flag(found)
     return WhereCondition(text, lambda device, zone: root({}, device, zone) is True, _asked([found]))
 
 
-def _read(text: str, scope: Scope, terms: tuple[ex.Expression, ...]) -> tuple[ex.Expression, tuple[ex.Expression, ...]]:
+def _read(
+    text: str, scope: Scope, terms: tuple[ex.Expression, ...], calendar: Calendar
+) -> tuple[ex.Expression, tuple[ex.Expression, ...]]:
     source = Source(text)
-    checker = Checker(source, scope, list(terms))
+    checker = Checker(source, scope, list(terms), calendar)
     found = checker.condition(source.parse())
     if checker.flaws or found is None:
         raise ConditionError(checker.flaws)

@@ -151,7 +151,8 @@ class Document:
                         key_node, path, "a list or a mapping stands as a key", "write a name; quote {…} and […]"
                     )
                     continue
-                key = self._scalar(key_node, path)
+                # YAML takes `on`, `off`, `yes` and `no` for truth values; where a key stands they are the names that were meant
+                key = key_node.value if key_node.tag == "tag:yaml.org,2002:bool" else self._scalar(key_node, path)
                 if key in out:
                     self._refuse(key_node, (*path, key), "this key stands twice", "keep one of them")
                 out[key] = self._build(value_node, (*path, key))

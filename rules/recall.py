@@ -134,6 +134,10 @@ class Recall:
         """The devices that ask what this one says, as their gateway, in the order in which they first spoke."""
         return map(self._devices.__getitem__, self.gateways.get(gateway, ()))
 
+    def dated(self, at: Micros, seen: Seen) -> tuple[str, ...]:
+        """Another book may have another calendar, by which today is another day: the derived quantities that it changes."""
+        return self._hear(at, seen, _NOTHING, tuple(m.name for m in seen.watch.memories if not m.touched_by), set())
+
     def upstream(self, at: Micros, seen: Seen, changed: tuple[str, ...]) -> tuple[str, ...]:
         """These quantities have changed at the device's gateway: the derived quantities that it changes."""
         self.settle(at, seen)

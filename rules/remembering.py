@@ -180,7 +180,7 @@ def _time(checker: Checker, node: ast.expr) -> Micros | None:
 
 def _day(checker: Checker, node: ast.Call) -> ex.Expression | None:
     function = node.func.id if isinstance(node.func, ast.Name) else ""
-    return ex.Remembered(DayKind(f"{function}()", holiday=function == "holiday"), "flag")
+    return ex.Remembered(DayKind(f"{function}()", checker.calendar, holiday=function == "holiday"), "flag")
 
 
 def _via(checker: Checker, node: ast.Call) -> ex.Expression | None:

@@ -13,6 +13,7 @@ from rules.conditions import Check, Decide, Where
 from rules.expression import Setpoints
 from rules.memory import Memory
 from rules.model import Kind, Micros, Text
+from rules.schedules import Calendar
 from rules.voting import Voting
 
 
@@ -90,6 +91,8 @@ class RuleBook:
     """SHA-256 over the texts."""
     rules: tuple[Rule, ...] = field(compare=False, repr=False)
     by_id: Mapping[str, Rule] = field(compare=False, repr=False)
+    calendar: Calendar = field(compare=False, repr=False)
+    """Of which the rules ask what day it is: the shipped years, and those of the texts instead."""
     _watching: Mapping[tuple[str, str], tuple[Rule, ...]] = field(compare=False, repr=False)
 
     def watching(self, device_kind: str, quantity: str) -> tuple[Rule, ...]:

@@ -10,6 +10,7 @@ import difflib
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import (
@@ -21,6 +22,7 @@ from pydantic import (
     Field,
     StringConstraints,
     Tag,
+    ValidationInfo,
     model_validator,
 )
 
@@ -39,11 +41,13 @@ from rules.conditions import (
 from rules.document import Document, Mistake, Mistakes, Path, dotted
 from rules.duration import duration, written
 from rules.expression import joined
+from rules.holidays import CALENDAR_REMEDY, FIRST_YEAR, LAST_YEAR, OFF_REMEDY, ON_REMEDY, CalendarReader
 from rules.memory import HEARD, Memory, Silent, in_order
 from rules.model import HOUR, MINUTE, Kind, Micros, Text
 from rules.placement import locate
 from rules.remembering import SHORTEST
 from rules.rule import BookChanged, Rule, RuleBook
+from rules.schedules import SHIPPED, Calendar, Holidays
 from rules.voting import VOTERS, Voter, VoterName, Voting
 
 TEXT_LIMIT: Final = 1_000_000
@@ -59,13 +63,18 @@ def load_book(texts: Sequence[tuple[str, str]]) -> RuleBook:
             files.append(_BookFile(name, text))
         except Mistakes as error:
             found += error.mistakes
+    calendar = Calendar(
+        {**SHIPPED.years, **{year: holidays for file in files for year, holidays in file.years.items()}}
+    )
     for file in files:
+        file.compile(calendar)
         found += file.mistakes
     found += _repeated(files)
+    found += _disagreeing(files)
     if found:
         raise Mistakes(found)
     rules = tuple(_rule(entry, compiled) for file in files for entry, compiled in file.rules())
-    return RuleBook(tuple(texts), book_digest(texts), rules, {rule.id: rule for rule in rules}, _index(rules))
+    return RuleBook(tuple(texts), book_digest(texts), rules, {rule.id: rule for rule in rules}, calendar, _index(rules))
 
 
 def _written_duration(value: Any) -> Micros:
@@ -259,11 +268,39 @@ Written = Annotated[
 ]
 
 
+Stretches = Annotated[list[str], Field(max_length=366)]
+"""Days (`05-01`) and spans of days (`05-01/05-05`), in order."""
+
+
+class YearEntry(_Strict):
+    """The holidays of one year as they are written; `holidays` knows what they mean."""
+
+    off: Annotated[Stretches, Field(min_length=1)]
+    """Required: a year whose `off` was forgotten would be one without holidays."""
+    on: Stretches = []
+
+
+Year = Annotated[int, Field(ge=FIRST_YEAR, le=LAST_YEAR)]
+
+
+def _some(rules: list[Any], info: ValidationInfo) -> list[Any]:
+    """A faulty calendar is missing in `info`, and is no reason to ask for rules as well."""
+    if not rules and not info.data.get("calendar", True):
+        raise ValueError("there is no rule in it")
+    return rules
+
+
 class BookEntry(_Strict):
-    """A whole file."""
+    """A whole file: rules, the holidays of some years, or both."""
 
     version: Literal[1]
-    written: Annotated[list[Written], Field(alias="rules", min_length=1)]
+    calendar: Annotated[dict[Year, YearEntry], Field(min_length=1)] = {}
+    written: Annotated[list[Written], Field(alias="rules"), AfterValidator(_some)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _holidays_alone(cls, data: Any) -> Any:
+        return {"rules": [], **data} if isinstance(data, dict) and "calendar" in data else data
 
     @property
     def rules(self) -> list[RuleEntry]:
@@ -282,6 +319,9 @@ class BookEntry(_Strict):
 _REMEDIES = {
     "version": "write `version: 1`",
     "rules": "write a list of rules, each beginning with `- id:`",
+    "calendar": CALENDAR_REMEDY,
+    "off": OFF_REMEDY,
+    "on": ON_REMEDY,
     "id": "small letters, digits, - and _, beginning with a letter; for example garage-hot-spot",
     "group": "small letters, digits, - and _, beginning with a letter",
     "kind": "write FIRE, PREALARM, SUPERVISORY or FAULT",
@@ -312,7 +352,7 @@ _REMEDIES = {
     "en": "write the English text",
 }
 _MODELS = (
-    BookEntry, RuleEntry, LadderEntry, Rung, ConfirmEntry, Confirm, VoterEntry, LinkageEntry, InPlace, Bilingual,
+    BookEntry, YearEntry, RuleEntry, LadderEntry, Rung, ConfirmEntry, Confirm, VoterEntry, LinkageEntry, InPlace, Bilingual,
 )  # fmt: skip
 _FIELDS = list(dict.fromkeys(f.alias or name for model in _MODELS for name, f in model.model_fields.items()))
 
@@ -330,7 +370,7 @@ class _Compiled:
 
 
 class _BookFile:
-    """One file. `mistakes` holds all that is wrong with it; only a file without any has `rules`."""
+    """One file. `mistakes` holds all that is wrong with it, once it is compiled; only a file without any has `rules`."""
 
     def __init__(self, name: str, text: str) -> None:
         """Raises Mistakes when the text is not YAML at all."""
@@ -345,7 +385,18 @@ class _BookFile:
             self._entry = self.document.validate(BookEntry)
         except Mistakes as error:
             self.mistakes += map(_with_remedy, error.mistakes)
-        self._compiled = [compiled for i, raw in self._raw() for compiled in self._compile(("rules", i), raw)]
+        holidays = CalendarReader(self.document.data.get("calendar") if isinstance(self.document.data, dict) else None)
+        self.years: Mapping[int, Holidays] = holidays.years
+        """Of which it tells the holidays."""
+        for path, message in holidays.flaws:
+            self.mistakes.append(_with_remedy(self.document.mistake(("calendar", *path), message)))
+        self._calendar = SHIPPED
+        self._compiled: list[_Compiled] = []
+
+    def compile(self, calendar: Calendar) -> None:
+        """Read the conditions, which ask this calendar what day it is."""
+        self._calendar = calendar
+        self._compiled += (compiled for i, raw in self._raw() for compiled in self._compile(("rules", i), raw))
 
     def rules(self) -> Iterator[tuple[RuleEntry, _Compiled]]:
         """Each rule with its conditions, in order; only to be asked of a file without mistakes."""
@@ -385,7 +436,7 @@ class _BookFile:
         self._latching(path, raw, latch)
         if zone:
             zone_when = self._condition((*path, "when"), raw.get("when"), compile_zone)
-            zone_clear = self._condition((*path, "clear"), raw.get("clear"), lambda text: compile_zone(text, zone_when))
+            zone_clear = self._condition((*path, "clear"), raw.get("clear"), partial(compile_zone, after=zone_when))
             self._measured((*path, "when"), zone_when)
             return _Compiled(where, zone_when, zone_clear)
         when = self._condition((*path, "when"), raw.get("when"), compile_device)
@@ -408,7 +459,8 @@ class _BookFile:
             self._measured(at, when)
             if when is not None and not self.mistakes:
                 try:
-                    found.append(compile_device(f"recent({when.text}, {within}) and not default(test, false)"))
+                    text = f"recent({when.text}, {within}) and not default(test, false)"
+                    found.append(compile_device(text, self._calendar))
                 except ConditionError as error:  # too long or too deep, with what is put around it
                     flaw = error.flaws[0]
                     self.mistakes.append(self.document.mistake(at, flaw.message, flaw.remedy))
@@ -437,11 +489,13 @@ class _BookFile:
                 message = f"none of the rule's devices understands {command}"
                 self.mistakes.append(self.document.mistake(at, message, _understands(command)))
 
-    def _condition(self, path: Path, text: object, compiler: Callable[[str], _Condition]) -> _Condition | None:
+    def _condition(
+        self, path: Path, text: object, compiler: Callable[[str, Calendar], _Condition]
+    ) -> _Condition | None:
         if not isinstance(text, str):
             return None  # missing, or the model has complained
         try:
-            return compiler(text)
+            return compiler(text, self._calendar)
         except ConditionError as error:
             for flaw in error.flaws:
                 index = sum(len(line) + 1 for line in text.split("\n")[: flaw.line]) + flaw.column
@@ -467,7 +521,7 @@ def _with_remedy(mistake: Mistake) -> Mistake:
         return replace(mistake, remedy="leave it out")
     if mistake.message == "Keys should be strings":
         return replace(
-            mistake, remedy="write a field's name; in quotes where YAML takes it for something else, as `on`"
+            mistake, remedy="write a field's name; in quotes where YAML takes it for something else, as `null`"
         )
     if not mistake.field:
         return replace(
@@ -489,6 +543,18 @@ def _repeated(files: Sequence[_BookFile]) -> list[Mistake]:
                 line, column = file.document.at(mistake_at)
                 first[identity] = f"{file.document.file}:{line}:{column}"
     return found
+
+
+def _disagreeing(files: Sequence[_BookFile]) -> Iterator[Mistake]:
+    """Two files may tell the holidays of one year, as long as they tell the same."""
+    first: dict[int, _BookFile] = {}
+    for file in files:
+        for year, holidays in file.years.items():
+            other, path = first.setdefault(year, file), ("calendar", year)
+            if other.years[year] != holidays:
+                line, column = other.document.at(path)
+                message = f"{year} has other holidays at {other.document.file}:{line}:{column}"
+                yield file.document.mistake(path, message, "keep one of them, or write both alike")
 
 
 def book_digest(texts: Sequence[tuple[str, str]]) -> str:

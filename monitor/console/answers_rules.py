@@ -89,7 +89,7 @@ class ExplanationAnswer(Answer):
 
 
 class BookChangeAnswer(Answer):
-    """What reading the rule books again has changed: ids of rules."""
+    """What reading the rule books again has changed: ids of rules, and years."""
 
     added: list[str]
     removed: list[str]
@@ -99,10 +99,10 @@ class BookChangeAnswer(Answer):
     reworded: list[str]
     """They decide as before, in other words: their alarms go on."""
     unchanged: list[str]
+    years: list[int]
+    """Of which the books tell other holidays."""
 
     @classmethod
     def of(cls, change: BookChange) -> BookChangeAnswer:
         """As it is."""
-        return cls.model_validate({
-            name: list(getattr(change, name)) for name in ("added", "removed", "changed", "reworded", "unchanged")
-        })  # fmt: skip
+        return cls.model_validate({name: list(getattr(change, name)) for name in cls.model_fields})

@@ -65,10 +65,15 @@ async def test_a_reload_says_what_it_changed() -> None:
     )
     async with Yard().console(desk=desk) as api:
         told = await api.post("/api/v1/rules/reload", None)
-        assert told == {"added": ["new"], "removed": [], "changed": ["dense"], "reworded": ["two"], "unchanged": []}
+        changes: dict[str, list[object]] = {"added": ["new"], "removed": [], "changed": ["dense"], "reworded": ["two"]}
+        assert told == {**changes, "unchanged": [], "years": []}
         desk.text = BOOK[: BOOK.index("  - id: two")]
         told = await api.post("/api/v1/rules/reload", None)
-        assert told == {"added": [], "removed": ["two"], "changed": [], "reworded": [], "unchanged": ["dense"]}
+        changes = {"added": [], "removed": ["two"], "changed": [], "reworded": []}
+        assert told == {**changes, "unchanged": ["dense"], "years": []}
+        desk.text = BOOK + "calendar: {2026: {off: [05-01]}, 2027: {off: [05-01]}}\n"
+        told = await api.post("/api/v1/rules/reload", None)
+        assert (told["unchanged"], told["years"]) == (["dense", "two"], [2026, 2027])
 
 
 async def test_a_book_with_mistakes_is_refused_with_all_of_them() -> None:

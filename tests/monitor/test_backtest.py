@@ -105,6 +105,15 @@ def test_a_lower_limit_is_earlier_by_so_much() -> None:
     assert (back.rules["smoke"].alarms.later, back.rules["smoke"].alarms.latest) == (1, 30 * SECOND)
 
 
+def test_another_calendar_alone_is_compared_too() -> None:
+    asking = rule().replace("smoke_density > 0.5", "smoke_density > 0.5 and workday()")
+    worked = "calendar: {2026: {off: [10-01], on: [11-22]}}\n"
+    changed = load_book([("book.yaml", f"version: 1\n{worked}rules:\n{asking}")])
+    found = compared(book(asking), changed, *RISE, *CALM)
+    assert (found.change.unchanged, found.change.years) == (("smoke",), (2026,))
+    assert (found.rules["smoke"].fate, found.rules["smoke"].alarms.added) == ("unchanged", 1)
+
+
 def test_a_longer_hold_drops_what_was_short() -> None:
     spike = [say(0, 0.0), say(10, 0.9), say(12, 0.0), say(60, 0.9), say(80, 0.9), say(90, 0.0)]
     found = compared(book(rule(kind="PREALARM")), book(rule(kind="PREALARM", hold="15s")), *spike)

@@ -25,7 +25,7 @@ from monitor.doctor import Finding, Level, examine, exit_code, report
 from monitor.ports import Bucket, NeverWill, Point, TryAgain
 from monitor.settings import Settings, load
 from rules.model import MINUTE, SECOND, Micros, Push, Text
-from rules.schedules import YEARS
+from rules.schedules import SHIPPED
 from tests.servers import free_port, mosquitto
 
 BOOK = """
@@ -243,14 +243,25 @@ async def test_devices_that_no_rule_watches(patient: Patient) -> None:
 
 async def test_a_year_of_which_the_holidays_are_not_known_is_told_in_time(patient: Patient) -> None:
     known, unknown = (
-        FakeClock(round(datetime(max(YEARS), month, 15, tzinfo=UTC).timestamp()) * SECOND) for month in (11, 12)
+        FakeClock(round(datetime(max(SHIPPED.years), month, 15, tzinfo=UTC).timestamp()) * SECOND) for month in (11, 12)
     )
     patient.clock = unknown
     assert not [f for f in await patient.examined() if f.what.en == "holidays"]
     patient.write("book.yaml", BOOK.replace("when: smoke", "when: smoke and workday()"))
     found = one(await patient.examined(), "holidays")
-    assert (found.level, f"{max(YEARS) + 1} are not known: for smoke weekends" in found.detail) == (Level.WARN, True)
+    assert (found.level, f"{max(SHIPPED.years) + 1} are not known: for smoke weekends" in found.detail) == (
+        Level.WARN,
+        True,
+    )
+    assert f"`calendar: {{{max(SHIPPED.years) + 1}: {{off: […], on: […]}}}}` into a rule book" in found.remedy
     patient.clock = known
+    assert not [f for f in await patient.examined() if f.what.en == "holidays"]
+    patient.clock = unknown
+    patient.write(
+        "book.yaml",
+        f"calendar: {{{max(SHIPPED.years) + 1}: {{off: [05-01]}}}}\n"
+        + BOOK.replace("when: smoke", "when: smoke and workday()"),
+    )
     assert not [f for f in await patient.examined() if f.what.en == "holidays"]
 
 

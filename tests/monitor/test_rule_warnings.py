@@ -20,7 +20,7 @@ from rules.checking import Checker, Scope
 from rules.conditions import compile_device
 from rules.model import MINUTE, SECOND, Device, Text, Value, Zone
 from rules.rulebook import load_book
-from rules.schedules import YEARS
+from rules.schedules import SHIPPED
 from rules.syntax import Source
 
 GOOD: dict[str, Any] = {
@@ -217,7 +217,7 @@ def test_two_voters_that_one_signal_of_one_device_would_be(devices: list[str], w
 
 WORKING = "workday() and smoke_density > 0.5"
 FREE = "smoke_density < 0.2 and not holiday()"
-LAST = max(YEARS)
+LAST = max(SHIPPED.years)
 
 
 @pytest.mark.parametrize(
@@ -238,6 +238,17 @@ def test_a_calendar_that_ends(today: date, when: str, clear: str | None, missing
     said = f"{field}: The public holidays of {years} are not known: weekends alone decide {names} then."
     assert told(rule, today=today) == ([said] if missing else [])
     assert told(rule) == [], "who does not say what day it is is told nothing of the calendar"
+
+
+def test_a_calendar_that_goes_on_in_a_book_of_its_own_and_what_to_write_when_it_does_not() -> None:
+    today, rules = date(LAST, 12, 31), yaml.safe_dump({"version": 1, "rules": [entry(when=WORKING)]})
+    (caution,) = review(load_book([("book.yaml", rules)]), today=today).cautions
+    assert caution.remedy.en.endswith(
+        f" write calendar: {{{LAST + 1}: {{off: […], on: […]}}}} in any rule book, or upgrade."
+    )
+    assert f"calendar: {{{LAST + 1}: " in caution.remedy.zh
+    holidays = f"version: 1\ncalendar: {{{LAST + 1}: {{off: [05-01]}}}}\n"
+    assert review(load_book([("book.yaml", rules), ("holidays.yaml", holidays)]), today=today).cautions == ()
 
 
 def test_rules_that_no_device_can_trigger(tmp_path: Path) -> None:

@@ -361,6 +361,38 @@ def test_own_rules_beside_books_of_a_folder(tmp_path: Path) -> None:
     assert examine(story).complaints == ()
 
 
+def test_a_book_that_tells_next_years_holidays_is_played_on_their_days(tmp_path: Path) -> None:
+    """The days are made up."""
+    (tmp_path / "lane.yaml").write_text(
+        "version: 1\n"
+        "calendar:\n  2027: {off: [02-05/02-11], on: [02-20]}\n"
+        "rules:\n"
+        "  - id: at-work\n    kind: PREALARM\n    devices: [smoke_detector]\n    when: smoke and workday()\n"
+        "    title: {zh: 上班, en: At work}\n"
+        "  - id: on-holiday\n    kind: PREALARM\n    devices: [smoke_detector]\n    when: smoke and holiday()\n"
+        "    title: {zh: 放假, en: On holiday}\n",
+        "utf-8",
+    )
+
+    def raised(day: str) -> list[str]:
+        text = (
+            f"books: [lane.yaml]\nstart: {day}T23:59:50+08:00\nzones: {{hall: lobby}}\n"
+            "devices: {d: {kind: smoke_detector, zone: hall}}\n"
+        )
+        (story,) = read_stories(
+            text + steps(SMOKE | {"reading": {"device": "d", "values": {"smoke": True}}}, until="20s"), "t", tmp_path
+        )
+        return [
+            d.text for d in examine(story).diff if "raised at" in d.text or "raised on" in d.text or "joined" in d.text
+        ]
+
+    assert raised("2027-02-04") == ["1s 1 raised at-work@d", "10s 1 joined on-holiday@d"]
+    assert raised("2027-02-11") == ["1s 1 raised on-holiday@d", "10s 1 joined at-work@d"]
+    assert raised("2027-02-19") == ["1s 1 raised at-work@d"], "and the Saturday that comes is worked"
+    assert raised("2027-02-20") == ["1s 1 raised at-work@d"]
+    assert raised("2027-02-27") == [], "a Saturday like any other"
+
+
 def test_a_mistake_in_own_rules_is_told_at_its_line() -> None:
     text = HALL + OWN.replace("temperature", "temprature") + steps(SMOKE)
     (wrong,) = mistakes(text)

@@ -96,6 +96,12 @@ def test_a_missing_field_is_named_at_its_parent() -> None:
     assert mistakes("name: x\nparts:\n  a:\n    kind: lamp\n") == ["panel.yaml:4:5: parts.a.watts: Field required"]
 
 
+def test_a_key_that_yaml_takes_for_a_truth_value_is_the_name_that_was_written() -> None:
+    document = Document("on: {off: [yes, 'on']}\n", "p")
+    assert document.data == {"on": {"off": [True, "on"]}}
+    assert document.at(("on", "off", 1)) == (1, 17)
+
+
 def test_every_key_that_stands_twice_is_told_at_its_second_place() -> None:
     assert mistakes("name: x\nname: y\nparts:\n  a: {kind: lamp, watts: 1, watts: 2}\n") == [
         "panel.yaml:2:1: name: this key stands twice (keep one of them)",

@@ -22,7 +22,7 @@ from rules.memory import Memory, Moment
 from rules.model import SECOND, Freshness, Micros, Reading, Tick, Trouble, Value
 from rules.recall import Recall
 from rules.rule import BookChanged
-from rules.schedules import MAKE_UP_DAYS, OFF_DAYS, YEARS, day_of, is_holiday, is_workday, unknown_years
+from rules.schedules import SHIPPED, day_of
 from rules.sightings import OBJECTS_LIMIT
 from rules.timers import Timers
 from rules.windows import BUCKETS
@@ -369,21 +369,22 @@ def test_workdays_and_holidays_turn_at_chinas_midnight() -> None:
 )  # fmt: skip
 def test_days(day: str, work: bool, holiday: bool) -> None:
     found = date.fromisoformat(day)
-    assert (is_workday(found), is_holiday(found)) == (work, holiday)
+    assert (SHIPPED.is_workday(found), SHIPPED.is_holiday(found)) == (work, holiday)
 
 
 def test_make_up_days_are_weekends_near_a_holiday_and_every_year_has_both() -> None:
-    assert all(day.weekday() >= 5 and day not in OFF_DAYS for day in MAKE_UP_DAYS)
-    assert all(any(abs((day - off).days) <= 12 for off in OFF_DAYS) for day in MAKE_UP_DAYS)
-    assert {day.year for day in OFF_DAYS} == {day.year for day in MAKE_UP_DAYS} == YEARS
+    for year, holidays in SHIPPED.years.items():
+        assert {day.year for day in holidays.off} == {day.year for day in holidays.on} == {year}
+        assert all(day.weekday() >= 5 and day not in holidays.off for day in holidays.on)
+        assert all(any(abs((day - off).days) <= 12 for off in holidays.off) for day in holidays.on)
 
 
 def test_a_year_without_data_is_told_in_it_and_a_month_before() -> None:
-    last = max(YEARS)
-    assert unknown_years(date(last, 12, 1)) == []
-    assert unknown_years(date(last, 12, 2)) == [last + 1]
-    assert unknown_years(date(last + 1, 6, 1)) == [last + 1]
-    assert unknown_years(date(last + 1, 12, 31)) == [last + 1, last + 2]
+    last = max(SHIPPED.years)
+    assert SHIPPED.unknown_years(date(last, 12, 1)) == []
+    assert SHIPPED.unknown_years(date(last, 12, 2)) == [last + 1]
+    assert SHIPPED.unknown_years(date(last + 1, 6, 1)) == [last + 1]
+    assert SHIPPED.unknown_years(date(last + 1, 12, 31)) == [last + 1, last + 2]
 
 
 @given(st.integers(0, 4_000_000_000))

@@ -307,7 +307,7 @@ def test_one_mistake(fields: dict[str, str], told: str) -> None:
              "1:1: version: Field required (write `version: 1`)"],
         ),
         ("version: 2\nrules: []", ["1:10: version: Input should be 1 (write `version: 1`)",
-         ("2:8: rules: List should have at least 1 item after validation, not 0 "
+         ("2:8: rules: there is no rule in it "
          "(write a list of rules, each beginning with `- id:`)")]),
         ("rules: [", ["1:9: not valid YAML: expected the node content, but found '<stream end>' (check indentation, brackets and quotes)"]),
             ("- a", ["1:1: this is no rule book (write `version: 1`, and below it `rules:` and a list)"]),
@@ -319,10 +319,12 @@ def test_a_file_that_is_no_book(text: str, told: list[str]) -> None:
 
 
 def test_a_key_that_yaml_takes_for_something_else() -> None:
-    (told,) = mistakes(with_rule(on="fault"))
+    (told,) = mistakes(with_rule(null="fault"))
     assert told.endswith(
-        "Keys should be strings (write a field's name; in quotes where YAML takes it for something else, as `on`)"
+        "Keys should be strings (write a field's name; in quotes where YAML takes it for something else, as `null`)"
     )
+    (told,) = mistakes(with_rule(off="fault"))
+    assert told == "b0.yaml:8:10: rules[0].off: unknown field (leave it out)"
 
 
 def test_a_condition_with_a_comma_inside_of_braces() -> None:
