@@ -82,10 +82,9 @@ class Climbing:
         """Somebody is asked to look; of a FIRE others as well, while nobody has said that they do and it goes on."""
         targets = (Target.STATION, Target.DUTY)
         self._caller.reach(at, case, targets, "incident.verify", f"{LOOK}-{case.round}", out)
-        if case.incident.kind is Kind.FIRE and case.sent != case.incident.kind.rank:
+        if case.incident.kind is Kind.FIRE:
             for which, (after, _) in LOOKS.items():
-                if ("ladder", case.incident.id, which) not in self._timers:
-                    self._timers.set(("ladder", case.incident.id, which), at + after)
+                self._timers.set(("ladder", case.incident.id, which), at + after)
 
     def look(self, at: Micros, case: Case, which: str, out: list[Effect]) -> None:
         """Nobody has, so far."""
